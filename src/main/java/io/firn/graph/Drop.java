@@ -4,7 +4,7 @@ import java.util.List;
 
 /**
  * Random omission while training. The mask is a function of the step's {@link Counter} table, {@code id} (the op's
- * number in its model) and the element's or sample's place in the global batch ({@link Philox}), so that it is never
+ * number in its model) and the element's or sample's place in the global batch ({@link Masks}), so that it is never
  * stored: the gradient is the same op, with the same mask, on dy. Survivors are divided by 1 - p.
  */
 public sealed interface Drop extends Op {
