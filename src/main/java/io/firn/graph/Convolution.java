@@ -29,6 +29,7 @@ public sealed interface Convolution extends Op {
             Type w = in.get(1);
             Op.rank(x, 4);
             Op.rank(w, 4);
+            Op.check(w.shape().dim(2) == w.shape().dim(3), "kernel of %s is no square", w);
             Op.check(x.dtype() == w.dtype(), "convolution of %s with weights of %s", x, w);
             Op.check(x.shape().c() == w.shape().dim(1) * groups, "weights %s do not fit %s in %d groups", w, x, groups);
             Op.check(w.shape().dim(0) % groups == 0, "%d filters in %d groups", w.shape().dim(0), groups);

@@ -7,7 +7,7 @@ public sealed interface Loss extends Op {
 
     double smoothing();
 
-    /** (logits f32 [N,K], labels i32 [N]) → loss f32 []. Labels below 0 are padding and count for nothing. */
+    /** (logits f32 [N,K], labels i32 [N]) → loss f32 []. Labels below 0 are padding and count for nothing; where none counts the loss is 0. */
     record SoftmaxCrossEntropy(double smoothing) implements Loss {
         @Override
         public List<Type> infer(List<Type> in) {
@@ -21,7 +21,7 @@ public sealed interface Loss extends Op {
         }
     }
 
-    /** (logits, labels) → dlogits = (softmax(logits) - q) / number of labels that count. */
+    /** (logits, labels) → dlogits = (softmax(logits) - q) / number of labels that count; 0 in rows of padding. */
     record SoftmaxCrossEntropyGrad(double smoothing) implements Loss {
         @Override
         public List<Type> infer(List<Type> in) {

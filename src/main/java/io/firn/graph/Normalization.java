@@ -31,7 +31,10 @@ public sealed interface Normalization extends Op {
         }
     }
 
-    /** (x) → Σ x [C], Σ x² [C] over N, H and W. */
+    /**
+     * (x) → Σ x [C], Σ x² [C] over N, H and W. In f32 this loses what {@link BatchNorm} has where |mean| is far above
+     * the deviation; after a convolution it is not.
+     */
     record Statistics() implements Normalization {
         @Override
         public List<Type> infer(List<Type> in) {
@@ -50,6 +53,7 @@ public sealed interface Normalization extends Op {
     /**
      * (Σ x, Σ x², weight, bias, running_mean, running_var) → mean, invstd, scale = weight · invstd,
      * shift = bias - mean · scale, new running_mean, new running_var; {@code count} is the number of values a channel.
+     * The variance Σ x² / count - mean² is at least 0, and of a single value the unbiased estimate is 0 as well.
      */
     record Finalise(double eps, double momentum, long count) implements Normalization {
         @Override

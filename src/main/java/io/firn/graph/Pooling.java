@@ -10,6 +10,11 @@ public sealed interface Pooling extends Op {
      * lie over padding's edge but never in it.
      */
     record Max(int kernel, int stride, int padding) implements Pooling {
+        public Max {
+            Op.check(padding < kernel, "a window of %d would lie wholly in a padding of %d", kernel, padding);
+            Op.check(kernel * kernel <= 256, "a place in a window of %d does not fit u8", kernel);
+        }
+
         @Override
         public List<Type> infer(List<Type> in) {
             Op.arity(in, 1);
