@@ -72,8 +72,9 @@ public final class Idx implements Dataset {
     }
 
     private static Idx openFile(String name, Path imagesPath, Optional<List<String>> trainingClasses) {
+        Path labelsPath = labelsOf(imagesPath);
         IdxFile images = IdxFile.read(imagesPath, 3);
-        IdxFile labels = IdxFile.read(labelsOf(imagesPath), 1);
+        IdxFile labels = IdxFile.read(labelsPath, 1);
         int count = images.dimensions()[0];
         if (labels.dimensions()[0] != count) {
             throw UserError.data("%s holds %,d images, but %s holds %,d labels: they do not belong together",

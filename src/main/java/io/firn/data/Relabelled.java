@@ -4,19 +4,21 @@ import io.firn.error.UserError;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /** A data set whose labels index another list of classes, found by name: a validation set under its training set's list. */
 record Relabelled(Dataset set, List<String> classes, int[] mapping) implements Dataset {
     /**
-     * Classes that the set lacks shift nothing.
+     * Classes that the set lacks shift nothing, and those of its own that have no image do not matter.
      *
-     * @throws UserError where the set has a class that the list has not
+     * @throws UserError where the set has images of a class that the list has not
      */
     static Dataset of(Dataset set, List<String> classes) {
         if (set.classes().equals(classes)) {
             return set;
         }
-        List<String> unknown = set.classes().stream().filter(name -> !classes.contains(name)).toList();
+        List<String> unknown = IntStream.range(0, set.size()).map(set::label).distinct().sorted().mapToObj(set.classes()::get)
+                .filter(name -> !classes.contains(name)).toList();
         if (!unknown.isEmpty()) {
             throw UserError.data("%s has class %s, which the training set's %d classes (%s) do not have: rename or remove it",
                     set.name(), quoted(unknown), classes.size(), shortened(classes));
