@@ -52,15 +52,16 @@ public final class Decoder {
         ImageParts parts = ImageParts.of(bytes, header, file);
         OpenCv.load();
         int flags = (header.gray() ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB) | IMREAD_IGNORE_ORIENTATION;
-        try (BytePointer native_ = copy(bytes, parts);
-                Mat encoded = new Mat(1, Math.toIntExact(parts.length()), CV_8UC1, native_);
+        try (BytePointer memory = copy(bytes, parts);
+                Mat encoded = new Mat(1, Math.toIntExact(parts.length()), CV_8UC1, memory);
                 Mat decoded = imdecode(encoded, flags)) {
             Image image = toImage(decoded, header, file);
             // OpenCV's Mat points into this memory without holding it.
-            Reference.reachabilityFence(native_);
+            Reference.reachabilityFence(memory);
             return image;
         } catch (RuntimeException e) {
-            throw new DamagedImage(file, "OpenCV cannot decode it: " + firstLine(e));
+            // OpenCV's text begins with its version and the path of its source.
+            throw new DamagedImage(file, "OpenCV cannot decode it: " + firstLine(e).replaceFirst("^.*? error: ", ""));
         }
     }
 

@@ -49,15 +49,20 @@ public final class Loader implements AutoCloseable {
         this.options = options;
         this.transform = options.transform();
         this.onDamaged = onDamaged;
-        long bytes = (long) options.batch() * options.imageBytes();
+        long bytes = bufferBytes(options) / BUFFERS;
         try {
             this.ring = IntStream.range(0, BUFFERS).mapToObj(_ -> new BatchBuffer(arena.allocate(bytes, ALIGNMENT), options.batch())).toList();
         } catch (OutOfMemoryError e) {
             arena.close();
-            throw UserError.memory("the %d buffers for batches of %d images need %,d bytes: lower --batch", BUFFERS, options.batch(), BUFFERS * bytes).causedBy(e);
+            throw UserError.memory("the %d buffers for batches of %d images need %,d bytes: lower --batch", BUFFERS, options.batch(), bufferBytes(options)).causedBy(e);
         }
         this.free = new ConcurrentLinkedQueue<>(ring);
         this.workers = Executors.newFixedThreadPool(options.workers(), Thread.ofPlatform().daemon().name("firn-loader-", 0).factory());
+    }
+
+    /** Bytes of memory outside Java's heap that a loader with these options holds from start to end. */
+    public static long bufferBytes(LoaderOptions options) {
+        return BUFFERS * (long) options.batch() * options.imageBytes();
     }
 
     /** Batches in every epoch. */

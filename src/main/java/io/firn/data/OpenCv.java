@@ -14,6 +14,7 @@ import org.bytedeco.opencv.global.opencv_imgcodecs;
 /**
  * Loads OpenCV once, when the first image file is decoded: one thread a call, since the loader's workers are the
  * parallelism, and silent, since what is wrong with a file comes back as a {@link DamagedImage}.
+ * (What libjpeg itself says of a scan with wrong codes, which it decodes all the same, cannot be silenced from here.)
  */
 final class OpenCv {
     private OpenCv() {
