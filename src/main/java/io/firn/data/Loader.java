@@ -1,0 +1,191 @@
+package io.firn.data;
+
+import io.firn.error.UserError;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+
+/**
+ * Reads, decodes and transforms a data set's images into batches, ahead of and beside the thread that trains. What
+ * is in a batch depends on the set, the options, the epoch and the batch's number, never on the number of workers or
+ * on which batch an epoch was started at.
+ *
+ * <p>A damaged image in training is replaced by the next good one in the epoch's order (going round at its end), which
+ * thus comes twice, so that batches stay full and a resumed run sees the same. In evaluation its slot stays empty.
+ */
+public final class Loader implements AutoCloseable {
+    /** Filled ahead while one is trained on and one is copied. */
+    private static final int BUFFERS = 4;
+    private static final long ALIGNMENT = 4096;
+
+    private final Dataset set;
+    private final LoaderOptions options;
+    private final Transform transform;
+    private final Consumer<DamagedImage> onDamaged;
+    private final ConcurrentHashMap<Integer, DamagedImage> damaged = new ConcurrentHashMap<>();
+    private final Arena arena = Arena.ofShared();
+    private final List<BatchBuffer> ring;
+    private final Queue<BatchBuffer> free;
+    private final ExecutorService workers;
+    private Batches open;
+    private boolean closed;
+
+    /**
+     * @param onDamaged told of each damaged image once, from a worker's thread
+     * @throws UserError where the set is empty, or in training smaller than one batch
+     */
+    public Loader(Dataset set, LoaderOptions options, Consumer<DamagedImage> onDamaged) {
+        EpochOrder.check(options, set);
+        this.set = set;
+        this.options = options;
+        this.transform = options.transform();
+        this.onDamaged = onDamaged;
+        long bytes = bufferBytes(options) / BUFFERS;
+        try {
+            this.ring = IntStream.range(0, BUFFERS).mapToObj(_ -> new BatchBuffer(arena.allocate(bytes, ALIGNMENT), options.batch())).toList();
+        } catch (OutOfMemoryError e) {
+            arena.close();
+            throw UserError.memory("the %d buffers for batches of %d images need %,d bytes: lower --batch", BUFFERS, options.batch(), bufferBytes(options)).causedBy(e);
+        }
+        this.free = new ConcurrentLinkedQueue<>(ring);
+        this.workers = Executors.newFixedThreadPool(options.workers(), Thread.ofPlatform().daemon().name("firn-loader-", 0).factory());
+    }
+
+    /** Bytes of memory outside Java's heap that a loader with these options holds from start to end. */
+    public static long bufferBytes(LoaderOptions options) {
+        return BUFFERS * (long) options.batch() * options.imageBytes();
+    }
+
+    /** Batches in every epoch. */
+    public int batchesPerEpoch() {
+        return EpochOrder.batches(options, set.size());
+    }
+
+    /**
+     * Starts an epoch.
+     *
+     * @param epoch      from 0
+     * @param startBatch the first batch to deliver: 0, or where a resumed run left off
+     * @throws IllegalStateException while another epoch of this loader is open
+     */
+    public synchronized Batches epoch(int epoch, int startBatch) {
+        if (closed || open != null) {
+            throw new IllegalStateException(closed ? "the loader is closed" : "close the epoch before, first");
+        }
+        if (startBatch < 0 || startBatch > batchesPerEpoch()) {
+            throw new IllegalArgumentException("batch %d of %d".formatted(startBatch, batchesPerEpoch()));
+        }
+        open = new Batches(this, EpochOrder.of(options, set.size(), epoch), startBatch);
+        return open;
+    }
+
+    /** The memory of all batches, for a device that wants to pin it; it ends with this loader. */
+    public List<MemorySegment> buffers() {
+        return ring.stream().map(BatchBuffer::images).toList();
+    }
+
+    public LoaderOptions options() {
+        return options;
+    }
+
+    /** Images found damaged so far. */
+    public int damagedImages() {
+        return damaged.size();
+    }
+
+    /** Ends the workers and frees the buffers: batches that are still lent become unreadable. */
+    @Override
+    public void close() {
+        Batches last;
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            last = open;
+        }
+        if (last != null) {
+            last.close();
+        }
+        workers.shutdown();
+        boolean interrupted = false;
+        while (!workers.isTerminated()) {
+            try {
+                workers.awaitTermination(1, TimeUnit.MINUTES);
+            } catch (InterruptedException _) {
+                interrupted = true;
+            }
+        }
+        arena.close();
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    BatchBuffer takeFree() {
+        return free.poll();
+    }
+
+    void giveBack(BatchBuffer buffer) {
+        free.add(buffer);
+    }
+
+    void execute(Runnable filling) {
+        for (int i = 0; i < options.workers(); i++) {
+            workers.execute(filling);
+        }
+    }
+
+    synchronized void ended(Batches batches) {
+        if (open == batches) {
+            open = null;
+        }
+    }
+
+    /** Fills one slot of a batch; other workers fill the others. */
+    void fill(BatchBuffer buffer, int slot, EpochOrder order, int number) {
+        long bytes = options.imageBytes();
+        long position = order.position(number, slot);
+        // Training tries the images that follow; evaluation only the slot's own.
+        int attempts = slot >= order.count(number) ? 0 : options.dropLast() ? set.size() : 1;
+        for (int attempt = 0; attempt < attempts; attempt++) {
+            int index = order.at(position + attempt);
+            byte[] pixels = load(index, order.epoch());
+            if (pixels != null) {
+                MemorySegment.copy(pixels, 0, buffer.images(), ValueLayout.JAVA_BYTE, slot * bytes, pixels.length);
+                buffer.labels()[slot] = set.label(index);
+                buffer.indices()[slot] = index;
+                return;
+            }
+        }
+        if (damaged.size() == set.size()) {
+            throw UserError.data("all %,d images of %s are damaged; one of them: %s", set.size(), set.name(),
+                    damaged.values().iterator().next().getMessage());
+        }
+        buffer.images().asSlice(slot * bytes, bytes).fill((byte) 0);
+    }
+
+    /** The image's bytes as the model takes them, or null where it is damaged. */
+    private byte[] load(int index, int epoch) {
+        if (damaged.containsKey(index)) {
+            return null;
+        }
+        try {
+            return transform.apply(set.image(index), epoch, index, set.describe(index));
+        } catch (DamagedImage e) {
+            if (damaged.putIfAbsent(index, e) == null) {
+                onDamaged.accept(e);
+            }
+            return null;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+package io.firn.data;
+
+import io.firn.error.UserError;
+
+/**
+ * How a {@link Loader} makes batches.
+ *
+ * @param batch    images in a batch (of this rank)
+ * @param height   of a batch's images, in pixels
+ * @param width    of a batch's images, in pixels
+ * @param channels of a batch's images: 1 or 3
+ * @param augment  how images are varied; {@code NONE} for evaluation
+ * @param resize   see {@link Transform}; 0 for none
+ * @param shuffle  whether each epoch has an order of its own; else the order of the set
+ * @param seed     of order and augmentation
+ * @param workers  threads that read and decode, at least 1; the result does not depend on it
+ * @param dropLast true for training: every batch is full, and damaged images are replaced; false for evaluation: every
+ *                 image comes once, and what is damaged or missing in the last batch is a slot without a label
+ * @param rank     this process among {@code ranks}, each of which takes its share of every global batch
+ * @param ranks    processes that read the same set together
+ */
+public record LoaderOptions(int batch, int height, int width, int channels, Augment augment, int resize, boolean shuffle,
+        long seed, int workers, boolean dropLast, int rank, int ranks) {
+    public LoaderOptions {
+        if (batch < 1) {
+            throw UserError.usage("--batch %d is less than 1", batch);
+        }
+        if (workers < 1) {
+            throw UserError.usage("--workers %d is less than 1", workers);
+        }
+        if (ranks < 1 || rank < 0 || rank >= ranks) {
+            throw new IllegalArgumentException("rank %d of %d".formatted(rank, ranks));
+        }
+    }
+
+    /** For a single process. */
+    public LoaderOptions(int batch, int height, int width, int channels, Augment augment, int resize, boolean shuffle, long seed,
+            int workers, boolean dropLast) {
+        this(batch, height, width, channels, augment, resize, shuffle, seed, workers, dropLast, 0, 1);
+    }
+
+    Transform transform() {
+        return new Transform(height, width, channels, augment, resize, seed);
+    }
+
+    /** Bytes of one image. */
+    int imageBytes() {
+        return Math.multiplyExact(Math.multiplyExact(height, width), channels);
+    }
+}
