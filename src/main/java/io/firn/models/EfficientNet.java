@@ -122,7 +122,7 @@ record EfficientNet(String name, List<Stage> stages, int head, double width, dou
         for (int s = 0; s < stages.size(); s++) {
             Stage stage = stages.get(s);
             for (int i = 0; i < Scaling.repeats(stage.layers(), depth); i++) {
-                blocks.add(new Block("features.%d.%d".formatted(s + 1, i), stage, Scaling.channels(stage.out(), width),
+                blocks.add(new Block("features." + (s + 1) + "." + i, stage, Scaling.channels(stage.out(), width),
                         i == 0 ? stage.stride() : 1, blocks.size(), count));
             }
         }

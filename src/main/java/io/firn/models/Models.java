@@ -42,7 +42,7 @@ public final class Models {
 
     /** Size and cost of every model as it is by itself, counted on its graph. */
     public static List<ModelInfo> info() {
-        return BY_NAME.keySet().stream().map(name -> {
+        return names().parallelStream().map(name -> {
             Model m = build(name, ModelOptions.defaults());
             return new ModelInfo(name, m.graph().parameterCount(), m.multiplyAdds(), m.options().resolution());
         }).toList();

@@ -149,7 +149,7 @@ record ResNet(String name, Stem stem, Block block, Shortcuts shortcuts, List<Int
             int first = stage == 0 ? 1 : 2;
             stride *= first;
             for (int i = 0; i < counts.get(stage); i++) {
-                String name = "layer%d.%d".formatted(stage + 1, i);
+                String name = "layer" + (stage + 1) + "." + i;
                 x = residual(layers, name, x, planes, i == 0 ? first : 1, index++, total);
                 layers.endBlock(name, stride, x);
             }
