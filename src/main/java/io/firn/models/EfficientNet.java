@@ -62,7 +62,7 @@ record EfficientNet(String name, List<Stage> stages, int head, double width, dou
         return new Stage(true, expand, kernel, stride, in, out, layers);
     }
 
-    /** B5 to B7 keep TensorFlow's batch norm; torchvision ported B0 to B4 from weights that were trained with PyTorch's. */
+    /** B5 to B7 have TensorFlow's constants of batch norm, B0 to B4 PyTorch's, as the weights that torchvision ported. */
     private static EfficientNet v1(String variant, double width, double depth, double dropout, int resize, int crop) {
         var norm = variant.compareTo("b5") < 0 ? new Normalization.BatchNorm(1e-5, 0.1)
                 : new Normalization.BatchNorm(1e-3, 0.01);

@@ -1,0 +1,199 @@
+package io.firn.weights;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.firn.error.UserError;
+import io.firn.graph.Shape;
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SequencedMap;
+
+/**
+ * Weight files in the safetensors format: eight bytes with the header's length (little-endian), a JSON header, the
+ * tensors' bytes. Files come from strangers: no claim of a header is believed before it was held against the file.
+ */
+public final class Safetensors {
+    private static final int MAX_HEADER = 100_000_000;
+    private static final int LENGTH_BYTES = 8;
+    private static final int CHUNK = 1 << 20;
+
+    private Safetensors() {
+    }
+
+    /**
+     * Reads a file; F16, BF16, F64 and I64 tensors become f32. Memory stays within a few times the file's size.
+     *
+     * @throws UserError (data) naming the file and the tensor, where it is missing, truncated or damaged
+     */
+    public static Weights read(Path file) {
+        // A pipe would be waited for, a device has no size.
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            throw UserError.data("%s is no regular file", file);
+        }
+        try (FileChannel in = FileChannel.open(file, StandardOpenOption.READ)) {
+            int size = (int) Math.clamp(in.size(), LENGTH_BYTES, CHUNK);
+            ByteBuffer chunk = ByteBuffer.allocateDirect(size).order(ByteOrder.LITTLE_ENDIAN);
+            int length = headerLength(in, chunk);
+            byte[] json = new byte[length];
+            in.position(LENGTH_BYTES);
+            readFully(in, ByteBuffer.wrap(json));
+            long start = LENGTH_BYTES + length;
+            SafetensorsHeader header = SafetensorsHeader.parse(json, in.size() - start);
+            SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+            for (Map.Entry<String, SafetensorsHeader.Entry> e : header.entries().entrySet()) {
+                in.position(start + e.getValue().begin());
+                tensors.put(e.getKey(), new Tensor(e.getValue().shape(), readData(in, chunk, e.getValue())));
+            }
+            return new Weights(tensors, header.metadata());
+        } catch (SafetensorsHeader.Malformed e) {
+            throw UserError.data("%s: %s", file, e.getMessage()).causedBy(e);
+        } catch (JsonProcessingException e) {
+            throw UserError.data("%s: the safetensors header is no valid JSON: %s", file,
+                    SafetensorsHeader.quote(e.getOriginalMessage())).causedBy(e);
+        } catch (IOException e) {
+            throw UserError.data("cannot read %s: %s", file, AtomicFile.reason(e)).causedBy(e);
+        }
+    }
+
+    private static int headerLength(FileChannel in, ByteBuffer chunk) throws IOException {
+        if (in.size() < LENGTH_BYTES) {
+            throw new SafetensorsHeader.Malformed("%d bytes are no safetensors file", in.size());
+        }
+        readFully(in, chunk.clear().limit(LENGTH_BYTES));
+        long length = chunk.flip().getLong();
+        if (length < 2 || length > in.size() - LENGTH_BYTES || length > MAX_HEADER) {
+            throw new SafetensorsHeader.Malformed("a header of %s bytes in a file of %d: no safetensors file, or truncated",
+                    Long.toUnsignedString(length), in.size());
+        }
+        return (int) length;
+    }
+
+    private static float[] readData(FileChannel in, ByteBuffer chunk, SafetensorsHeader.Entry entry) throws IOException {
+        float[] data = new float[(int) entry.shape().elements()];
+        Element element = entry.element();
+        int done = 0;
+        while (done < data.length) {
+            int n = Math.min(data.length - done, chunk.capacity() / element.bytes());
+            readFully(in, chunk.clear().limit(n * element.bytes()));
+            chunk.flip();
+            for (int i = 0; i < n; i++) {
+                data[done + i] = element.read(chunk);
+            }
+            done += n;
+        }
+        return data;
+    }
+
+    private static void readFully(FileChannel in, ByteBuffer to) throws IOException {
+        while (to.hasRemaining()) {
+            if (in.read(to) < 0) {
+                throw new EOFException("the file ends early");
+            }
+        }
+    }
+
+    /**
+     * Replaces the file as a whole. Tensors are written as F32, in their order; each batch norm gets an I64 number of
+     * batches after its statistics, 0 where {@code weights} has none.
+     *
+     * @throws UserError (other) naming the path, where it is unwritable or the disk full; the file is then as it was
+     */
+    public static void write(Path file, Weights weights) {
+        write(file, weights, withCounts(weights, 0, false));
+    }
+
+    /** As {@link #write(Path, Weights)}, with {@code batches} as the number of batches of every batch norm. */
+    public static void write(Path file, Weights weights, long batches) {
+        write(file, weights, withCounts(weights, batches, true));
+    }
+
+    private static void write(Path file, Weights weights, SequencedMap<String, Tensor> tensors) {
+        byte[] json = header(tensors, weights.metadata());
+        AtomicFile.write(file, out -> {
+            ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
+            writeFully(out, chunk.clear().putLong(json.length).flip());
+            writeFully(out, ByteBuffer.wrap(json));
+            for (boolean counts : new boolean[]{true, false}) {
+                for (Map.Entry<String, Tensor> e : tensors.entrySet()) {
+                    if (isCount(e.getKey(), e.getValue()) == counts) {
+                        writeData(out, chunk, e.getValue().data(), counts);
+                    }
+                }
+            }
+        });
+    }
+
+    private static SequencedMap<String, Tensor> withCounts(Weights weights, long batches, boolean replace) {
+        SequencedMap<String, Tensor> all = new LinkedHashMap<>();
+        weights.tensors().forEach((name, t) -> {
+            boolean given = isCount(name, t);
+            all.put(name, given && replace ? Tensor.scalar(batches) : t);
+            if (name.endsWith(Weights.VARIANCE)) {
+                String norm = name.substring(0, name.length() - Weights.VARIANCE.length());
+                if (!weights.tensors().containsKey(norm + Weights.COUNT)) {
+                    all.put(norm + Weights.COUNT, Tensor.scalar(batches));
+                }
+            }
+        });
+        return all;
+    }
+
+    private static boolean isCount(String name, Tensor t) {
+        return name.endsWith(Weights.COUNT) && t.shape().equals(Shape.SCALAR);
+    }
+
+    /** Counts come first in the data, so that every element is aligned to its size; the header keeps the order. */
+    private static byte[] header(SequencedMap<String, Tensor> tensors, Map<String, String> metadata) {
+        ObjectNode root = new ObjectMapper().createObjectNode();
+        if (!metadata.isEmpty()) {
+            ObjectNode node = root.putObject(SafetensorsHeader.METADATA);
+            metadata.forEach(node::put);
+        }
+        long count = 0;
+        long other = 8 * tensors.entrySet().stream().filter(e -> isCount(e.getKey(), e.getValue())).count();
+        for (Map.Entry<String, Tensor> e : tensors.entrySet()) {
+            boolean isCount = isCount(e.getKey(), e.getValue());
+            long begin = isCount ? count : other;
+            long end = begin + (isCount ? 8 : 4L * e.getValue().data().length);
+            count = isCount ? end : count;
+            other = isCount ? other : end;
+            ObjectNode node = root.putObject(e.getKey()).put("dtype", isCount ? "I64" : "F32");
+            e.getValue().shape().dims().forEach(node.withArray("shape")::add);
+            node.putArray("data_offsets").add(begin).add(end);
+        }
+        String json = root.toString();
+        int length = json.getBytes(StandardCharsets.UTF_8).length;
+        return (json + " ".repeat(-length & 7)).getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static void writeData(FileChannel out, ByteBuffer chunk, float[] data, boolean count) throws IOException {
+        int size = count ? 8 : 4;
+        for (int done = 0; done < data.length; done += CHUNK / size) {
+            chunk.clear();
+            for (int i = done; i < Math.min(data.length, done + CHUNK / size); i++) {
+                if (count) {
+                    chunk.putLong((long) data[i]);
+                } else {
+                    chunk.putFloat(data[i]);
+                }
+            }
+            writeFully(out, chunk.flip());
+        }
+    }
+
+    private static void writeFully(FileChannel out, ByteBuffer from) throws IOException {
+        while (from.hasRemaining()) {
+            out.write(from);
+        }
+    }
+}
