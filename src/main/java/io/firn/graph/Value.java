@@ -11,6 +11,12 @@ public record Value(int id, String name, Type type) {
         return type.dtype();
     }
 
+    /** Values key many maps; within a graph the number alone tells them apart. */
+    @Override
+    public int hashCode() {
+        return id;
+    }
+
     @Override
     public String toString() {
         return "%%%d:%s %s".formatted(id, name, type);

@@ -1,0 +1,36 @@
+package io.firn.plan;
+
+import io.firn.graph.Graph;
+import io.firn.graph.Node;
+import io.firn.graph.Value;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * A device's kernel catalogue, as planning sees it: what can be computed in one launch, and how. Backends implement it;
+ * tests have one that never fuses. Answers depend on nothing but the arguments and the catalogue's own, fixed content
+ * (library versions and tuning table), so that a plan is a pure function of its inputs.
+ */
+public interface Kernels {
+
+    /** Whether one launch can compute these nodes, of which {@code outputs} must reach memory. */
+    boolean supports(List<Node> nodes, Set<Value> outputs);
+
+    /**
+     * Whether the consumer's launch would rather compute batch-norm's apply and the activation again from the
+     * convolution's output than read the activation from memory.
+     */
+    boolean recomputes(Node consumer);
+
+    /** Whether products want their weights in a layout of the library's own, written by a launch before. */
+    boolean packsWeights(Node product);
+
+    /** In which layout each activation of the graph lies. */
+    Layout activationLayout(Graph graph);
+
+    /** The kernels for a subgraph that is supported, best first; {@code layout} is that of activations. */
+    List<Candidate> candidates(Subgraph subgraph, Layout layout);
+
+    /** Library names and versions, for the plan's record. */
+    String versions();
+}

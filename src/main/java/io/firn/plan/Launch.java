@@ -1,0 +1,27 @@
+package io.firn.plan;
+
+import io.firn.graph.Phase;
+import java.util.List;
+
+/**
+ * One call of a library or kernel: what runs, on which buffers, and what it means.
+ *
+ * @param subgraph        what it computes; inputs and outputs are in the order of the buffers
+ * @param workspaceOffset place of its scratch memory in the scratch arena; meaningless where {@code workspace} is 0
+ * @param flops           2 x multiply-adds of convolutions and products
+ * @param bytes           each operand once, and each result
+ */
+public record Launch(String name, Phase phase, int stream, Kernel kernel, Subgraph subgraph, List<Buffer> inputs,
+                     List<Buffer> outputs, long workspace, long workspaceOffset, long flops, long bytes,
+                     double predictedMs) {
+
+    public Launch {
+        inputs = List.copyOf(inputs);
+        outputs = List.copyOf(outputs);
+    }
+
+    /** The ops that it computes, in order, such as {@code bn_apply+relu}. */
+    public String op() {
+        return String.join("+", subgraph.nodes().stream().map(n -> n.op().label()).distinct().toList());
+    }
+}

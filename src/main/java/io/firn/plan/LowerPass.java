@@ -1,0 +1,214 @@
+package io.firn.plan;
+
+import io.firn.graph.Graph;
+import io.firn.graph.Node;
+import io.firn.graph.Phase;
+import io.firn.graph.State;
+import io.firn.graph.Value;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.Set;
+
+/**
+ * Turns a step's graph into launches: cuts it into subgraphs, chooses a kernel and layouts for each, decides what is
+ * prepared once, lets results take over buffers that end with them, and lays out memory.
+ */
+final class LowerPass {
+    private final Graph graph;
+    private final PlanRequest request;
+    private final Target target;
+    private final Kernels kernels;
+    private final StateLayout states;
+    private final SequencedMap<Value, Buffer> buffers = new LinkedHashMap<>();
+    private final Map<Value, Layout> layouts = new HashMap<>();
+
+    LowerPass(Graph graph, PlanRequest request, Target target, Kernels kernels, StateLayout states) {
+        this.graph = graph;
+        this.request = request;
+        this.target = target;
+        this.kernels = kernels;
+        this.states = states;
+    }
+
+    /** A subgraph with the kernel chosen for it. */
+    private record Choice(Subgraph subgraph, Candidate candidate) {
+    }
+
+    Plan run() {
+        Layout activations = kernels.activationLayout(graph);
+        List<Choice> prepare = new ArrayList<>();
+        List<Choice> step = new ArrayList<>();
+        Set<Value> constant = constants();
+        for (Subgraph s : FusePass.run(graph, kernels)) {
+            Choice c = new Choice(s, kernels.candidates(s, activations).getFirst());
+            (constant.containsAll(s.outputs()) ? prepare : step).add(c);
+            for (int i = 0; i < s.outputs().size(); i++) {
+                layouts.put(s.outputs().get(i), c.candidate.outputs().get(i));
+            }
+            for (int i = 0; i < s.inputs().size(); i++) {
+                // Inputs of the step and states take the layout that their first reader wants.
+                Layout wanted = c.candidate.inputs().get(i);
+                Layout known = layouts.putIfAbsent(s.inputs().get(i), wanted);
+                if (known != null && !known.equals(wanted)) {
+                    throw new IllegalStateException("%s wants %s in layout %s, but it is written as %s".formatted(
+                            s.anchor().name(), s.inputs().get(i), wanted, known));
+                }
+            }
+        }
+        Scratch scratch = layOut(prepare, step);
+        Estimate estimate = new Estimate(target, request.precision());
+        List<Launch> prepared = new ArrayList<>();
+        List<Launch> launches = new ArrayList<>();
+        for (int i = 0; i < prepare.size(); i++) {
+            prepared.add(launch(prepare.get(i), scratch.workspaces[i], estimate));
+        }
+        for (int i = 0; i < step.size(); i++) {
+            launches.add(launch(step.get(i), scratch.workspaces[prepare.size() + i], estimate));
+        }
+        return new Plan(request.name(), graph, target, request.precision(), activations, prepared, launches, buffers,
+                scratch.bytes, scratch.live);
+    }
+
+    private Launch launch(Choice c, long workspaceOffset, Estimate estimate) {
+        Subgraph s = c.subgraph;
+        List<Buffer> in = s.inputs().stream().map(buffers::get).toList();
+        List<Buffer> out = s.outputs().stream().map(buffers::get).toList();
+        long bytes = in.stream().mapToLong(Buffer::bytes).sum() + out.stream().mapToLong(Buffer::bytes).sum();
+        Phase phase = s.nodes().getFirst().phase();
+        return new Launch(s.anchor().name(), phase, 0, c.candidate.kernel(), s, in, out, c.candidate.workspace(),
+                workspaceOffset, s.flops(), bytes, estimate.milliseconds(s.flops(), bytes));
+    }
+
+    /** Values that depend on nothing but states which this plan leaves as they are. */
+    private Set<Value> constants() {
+        Set<Value> constant = new HashSet<>();
+        graph.states().stream().filter(s -> !graph.updates().containsKey(s.name())).map(State::value)
+                .forEach(constant::add);
+        for (Node n : graph.nodes()) {
+            if (!n.inputs().isEmpty() && constant.containsAll(n.inputs())) {
+                constant.addAll(n.outputs());
+            }
+        }
+        return constant;
+    }
+
+    /** Where the launches' workspaces lie, and how large the scratch arena is. */
+    private record Scratch(long[] workspaces, long bytes, long live) {
+    }
+
+    private Scratch layOut(List<Choice> prepare, List<Choice> step) {
+        List<Choice> all = new ArrayList<>(prepare);
+        all.addAll(step);
+        int end = all.size();
+        Map<Value, Integer> firstUse = new HashMap<>();
+        Map<Value, Integer> lastUse = new HashMap<>();
+        for (Value v : graph.inputs()) {
+            firstUse.put(v, 0);
+        }
+        // What the caller may write or read between steps, and what is prepared once, is never overwritten.
+        Set<Value> lasting = new HashSet<>(graph.inputs());
+        lasting.addAll(graph.outputs().values());
+        for (int i = 0; i < end; i++) {
+            Subgraph s = all.get(i).subgraph;
+            for (Value v : s.outputs()) {
+                firstUse.put(v, i);
+                lastUse.put(v, i);
+                if (i < prepare.size()) {
+                    lasting.add(v);
+                }
+            }
+            for (Value v : s.inputs()) {
+                lastUse.put(v, i);
+            }
+        }
+        lasting.forEach(v -> lastUse.put(v, end));
+        placeStates();
+        Map<Value, Value> takenOver = takeOver(all, lasting, lastUse);
+
+        List<Value> owners = new ArrayList<>();
+        List<MemoryPass.Block> blocks = new ArrayList<>();
+        Map<Value, Integer> blockOf = new HashMap<>();
+        firstUse.keySet().stream().sorted(Comparator.comparing(Value::id)).forEach(v -> {
+            if (buffers.containsKey(v) || takenOver.containsKey(v)) {
+                return;
+            }
+            int last = lastUse.getOrDefault(v, firstUse.get(v));
+            for (Map.Entry<Value, Value> e : takenOver.entrySet()) {
+                if (root(e.getKey(), takenOver) == v) {
+                    last = Math.max(last, lastUse.get(e.getKey()));
+                }
+            }
+            blockOf.put(v, blocks.size());
+            owners.add(v);
+            blocks.add(new MemoryPass.Block(firstUse.get(v), last, layouts.getOrDefault(v, Layout.DENSE).bytes(v.type())));
+        });
+        int values = blocks.size();
+        int[] workspaceBlock = new int[end];
+        for (int i = 0; i < end; i++) {
+            workspaceBlock[i] = -1;
+            if (all.get(i).candidate.workspace() > 0) {
+                workspaceBlock[i] = blocks.size();
+                blocks.add(new MemoryPass.Block(i, i, all.get(i).candidate.workspace()));
+            }
+        }
+        MemoryPass.Arrangement a = MemoryPass.arrange(blocks);
+        for (int i = 0; i < values; i++) {
+            Value v = owners.get(i);
+            buffers.put(v, new Buffer(Buffer.Arena.SCRATCH, a.offsets()[i], v.type(),
+                    layouts.getOrDefault(v, Layout.DENSE)));
+        }
+        for (Value v : takenOver.keySet()) {
+            Buffer b = buffers.get(root(v, takenOver));
+            buffers.put(v, new Buffer(b.arena(), b.offset(), v.type(), layouts.get(v)));
+        }
+        long[] workspaces = new long[end];
+        for (int i = 0; i < end; i++) {
+            workspaces[i] = workspaceBlock[i] < 0 ? 0 : a.offsets()[workspaceBlock[i]];
+        }
+        return new Scratch(workspaces, a.bytes(), MemoryPass.live(blocks));
+    }
+
+    /** States lie where the program has them; what replaces a state is written over it. */
+    private void placeStates() {
+        for (State s : graph.states()) {
+            buffers.put(s.value(), states.buffers().get(s.name()));
+        }
+        graph.updates().forEach((name, v) -> buffers.putIfAbsent(v, states.buffers().get(name)));
+    }
+
+    /** Which results are written over an operand that ends with their launch, where the kernel can do that. */
+    private Map<Value, Value> takeOver(List<Choice> all, Set<Value> lasting, Map<Value, Integer> lastUse) {
+        Map<Value, Value> taken = new LinkedHashMap<>();
+        for (int i = 0; i < all.size(); i++) {
+            Choice c = all.get(i);
+            Set<Value> used = new HashSet<>();
+            for (int o = 0; o < c.subgraph.outputs().size(); o++) {
+                int input = c.candidate.inPlace().get(o);
+                Value out = c.subgraph.outputs().get(o);
+                if (input < 0 || buffers.containsKey(out) || lasting.contains(out)) {
+                    continue;
+                }
+                Value in = c.subgraph.inputs().get(input);
+                boolean ends = lastUse.get(in) == i && !lasting.contains(in) && !buffers.containsKey(in);
+                if (ends && layouts.get(in).bytes(in.type()) == layouts.get(out).bytes(out.type()) && used.add(in)) {
+                    taken.put(out, in);
+                }
+            }
+        }
+        return taken;
+    }
+
+    private static Value root(Value v, Map<Value, Value> takenOver) {
+        Value r = v;
+        while (takenOver.containsKey(r)) {
+            r = takenOver.get(r);
+        }
+        return r;
+    }
+}

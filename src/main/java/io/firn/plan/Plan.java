@@ -1,0 +1,58 @@
+package io.firn.plan;
+
+import io.firn.graph.Graph;
+import io.firn.graph.Value;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.SequencedMap;
+
+/**
+ * A compiled step: launches in order, every byte of their operands laid out.
+ *
+ * @param name      {@code train} or {@code evaluate}
+ * @param graph     what the step computes, after all passes
+ * @param prepare   launches that depend on states alone which this plan does not change, such as folded weights:
+ *                  run once when the plan is entered
+ * @param launches  run every step
+ * @param buffers   where each value lies that reaches memory
+ * @param scratch   bytes of the scratch arena that it needs
+ * @param liveBytes largest sum of buffers that are live at one launch: no layout can need less
+ */
+public record Plan(String name, Graph graph, Target target, Precision precision, Layout activations,
+                   List<Launch> prepare, List<Launch> launches, SequencedMap<Value, Buffer> buffers, long scratch,
+                   long liveBytes) {
+
+    public Plan {
+        prepare = List.copyOf(prepare);
+        launches = List.copyOf(launches);
+        buffers = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(buffers));
+    }
+
+    /** Images in a batch. */
+    public int batch() {
+        return graph.inputs().stream().filter(v -> v.shape().rank() == 4).findFirst().orElseThrow().shape().n();
+    }
+
+    public double predictedMs() {
+        return launches.stream().mapToDouble(Launch::predictedMs).sum();
+    }
+
+    public long bytes() {
+        return launches.stream().mapToLong(Launch::bytes).sum();
+    }
+
+    public long flops() {
+        return launches.stream().mapToLong(Launch::flops).sum();
+    }
+
+    /** Where an input of the step lies. */
+    public Buffer input(String name) {
+        return buffers.get(graph.input(name));
+    }
+
+    /** Where an output lies after the step. */
+    public Buffer output(String name) {
+        return buffers.get(graph.output(name));
+    }
+}

@@ -1,0 +1,38 @@
+package io.firn.plan;
+
+import io.firn.graph.Graph;
+import io.firn.graph.State;
+import io.firn.graph.Update;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+
+/**
+ * What to plan.
+ *
+ * @param name     of the plan, unique within its program
+ * @param model    a network in its training form, input {@code image} and output {@code logits}
+ * @param mean     of each channel, after division by 255
+ * @param std      of each channel
+ * @param training how to train; empty plans an evaluation
+ */
+public record PlanRequest(String name, Graph model, List<Double> mean, List<Double> std, Precision precision,
+                          Optional<Training> training) {
+
+    public PlanRequest {
+        mean = List.copyOf(mean);
+        std = List.copyOf(std);
+    }
+
+    /**
+     * @param frozen    parameters that are not trained
+     * @param optimizer the step that each parameter takes
+     * @param smoothing of the labels
+     */
+    public record Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing) {
+        public Training {
+            frozen = Set.copyOf(frozen);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+package io.firn.plan;
+
+import io.firn.graph.DType;
+
+/** In what type activations are stored and products computed; masters, statistics, losses and sums stay f32. */
+public enum Precision {
+    FP32(DType.F32), TF32(DType.F32), BF16(DType.BF16), FP16(DType.F16);
+
+    private final DType activation;
+
+    Precision(DType activation) {
+        this.activation = activation;
+    }
+
+    /** Type of activations, of their gradients, and of packed weights. */
+    public DType activation() {
+        return activation;
+    }
+
+    public String label() {
+        return name().toLowerCase();
+    }
+}

@@ -1,0 +1,23 @@
+package io.firn.plan;
+
+import java.util.Collections;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/** Choices made by measurement: a shape's key → the chosen implementation's name. Empty means: choose by estimate. */
+public record TuningTable(SortedMap<String, String> choices) {
+
+    public static final TuningTable EMPTY = new TuningTable(new TreeMap<>());
+
+    public TuningTable {
+        choices = Collections.unmodifiableSortedMap(new TreeMap<>(choices));
+    }
+
+    /** This table with other choices added; theirs win. */
+    public TuningTable with(Map<String, String> more) {
+        SortedMap<String, String> all = new TreeMap<>(choices);
+        all.putAll(more);
+        return new TuningTable(all);
+    }
+}
