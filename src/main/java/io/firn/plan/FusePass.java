@@ -56,8 +56,15 @@ final class FusePass {
     }
 
     private List<Subgraph> fuse() {
+        Set<Group> ends = new LinkedHashSet<>();
         for (Node n : graph.nodes().reversed()) {
-            Group joined = readers(n).stream().filter(g -> joins(n, g)).findFirst().orElseGet(Group::new);
+            Set<Group> readers = readers(n);
+            // What nothing reads, such as the optimizer's steps, may be one launch with its like.
+            Group joined = (readers.isEmpty() ? ends : readers).stream().filter(g -> joins(n, g)).findFirst()
+                    .orElseGet(Group::new);
+            if (readers.isEmpty()) {
+                ends.add(joined);
+            }
             joined.nodes.addFirst(n);
             groupOf.put(n, joined);
         }
