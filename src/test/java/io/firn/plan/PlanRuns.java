@@ -110,7 +110,8 @@ final class PlanRuns {
     }
 
     static void close(double[] actual, double[] expected, String what) {
-        double most = 1e-6;
+        // A gradient that cancels to nothing, such as a bias's before a batch norm, is no measure of its own error.
+        double most = 1e-3;
         double error = 0;
         for (int i = 0; i < expected.length; i++) {
             most = Math.max(most, Math.abs(expected[i]));
