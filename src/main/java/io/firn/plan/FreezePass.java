@@ -48,6 +48,9 @@ final class FreezePass {
                     Value y = b.add(n.name(), new Normalization.Apply(), b.mapped(n.input(0)), affine.get(0),
                             affine.get(1));
                     b.replace(n.output(), y);
+                    // The running statistics stay what they are, and below they are no longer updated at all.
+                    b.replace(n.outputs().get(3), n.input(3));
+                    b.replace(n.outputs().get(4), n.input(4));
                     fixed.add(n.input(3).name());
                     fixed.add(n.input(4).name());
                 }
