@@ -21,7 +21,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true, scope = ScopeType.INHERIT, usageHelpAutoWidth = true,
         header = "Trains, fine-tunes and scales ResNet and EfficientNet.",
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {ModelsCommand.class, SummaryCommand.class, PlanCommand.class, DataCommand.class, HelpCommand.class},
+        subcommands = {InfoCommand.class, ModelsCommand.class, SummaryCommand.class, PlanCommand.class, DataCommand.class,
+                HelpCommand.class},
         footer = {"", "Example: firn train --data fashion-mnist --model resnet20 --epochs 2"})
 public final class Main implements Runnable {
     @Option(names = "--debug", description = "Print the stack trace of a failure.", scope = ScopeType.INHERIT)
