@@ -3,6 +3,7 @@ package io.firn.backend.cpu;
 import io.firn.graph.DType;
 import io.firn.graph.Drop;
 import io.firn.graph.Node;
+import io.firn.graph.Op;
 import io.firn.graph.Type;
 import io.firn.graph.Value;
 import io.firn.plan.Layout;
@@ -14,6 +15,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * A subgraph sorted into passes over its activations. A node that reads what is summed up over pixels belongs to a
@@ -44,6 +47,7 @@ final class FusedProgram {
     /** Memory for vectors that only this launch uses; freed with it. */
     private final Arena arena = Arena.ofAuto();
     private final boolean half;
+    private final boolean blocked;
     private int current;
 
     FusedProgram(List<Node> nodes, Function<Value, Tensor> bind, Set<Value> outputs) {
@@ -53,6 +57,7 @@ final class FusedProgram {
         half = nodes.stream().flatMap(n -> n.inputs().stream()).anyMatch(v -> v.dtype() == DType.BF16);
         nodes.forEach(n -> n.outputs().forEach(v -> producers.put(v, n)));
         slots = new Slots(this::tensor);
+        blocked = allBlocked();
         int count = level();
         boolean moved = true;
         for (int attempt = 0; moved; attempt++) {
@@ -62,6 +67,7 @@ final class FusedProgram {
             }
             moved = delayStores(attempt > count);
         }
+        checkOverlaps();
     }
 
     /** Gives every value its first pass and every node its place; returns the number of passes, vector stages included. */
@@ -133,13 +139,12 @@ final class FusedProgram {
         for (int p = 0; p < passes.size(); p++) {
             for (int q = p + 1; q < passes.size(); q++) {
                 for (Value v : List.copyOf(storePass.keySet())) {
-                    int later = q;
                     for (int slot : passes.get(q).loaded()) {
                         if (storePass.get(v) == p && slots.alias(slots.of(v), slot)) {
                             if (fail) {
                                 throw new IllegalArgumentException("%s cannot be stored over what is read later".formatted(v));
                             }
-                            storePass.put(v, later);
+                            storePass.put(v, q);
                             moved = true;
                         }
                     }
@@ -147,6 +152,20 @@ final class FusedProgram {
             }
         }
         return moved;
+    }
+
+    /** A result may lie exactly on an input of its own type, whose elements are read just before; not elsewhere on one. */
+    private void checkOverlaps() {
+        for (int p = 0; p < passes.size(); p++) {
+            for (int to : passes.get(p).stored()) {
+                for (int q = p; q < passes.size(); q++) {
+                    for (int from : passes.get(q).loaded()) {
+                        Op.check(from == to || !slots.overlapInexactly(from, to), "%s overlaps %s", slots.tensor(to),
+                                slots.tensor(from));
+                    }
+                }
+            }
+        }
     }
 
     Node producer(Value v) {
@@ -197,7 +216,7 @@ final class FusedProgram {
 
     /** The activations' type; null where the subgraph has none. */
     Type activation() {
-        return nodes.stream().flatMap(n -> java.util.stream.Stream.concat(n.inputs().stream(), n.outputs().stream()))
+        return nodes.stream().flatMap(n -> Stream.concat(n.inputs().stream(), n.outputs().stream()))
                 .map(Value::type).filter(t -> t.shape().rank() == 4).findFirst().orElse(null);
     }
 
@@ -207,13 +226,19 @@ final class FusedProgram {
         return x != null ? x.shape().c() : nodes.getFirst().input(0).shape().dim(0);
     }
 
+    /** Whether the activations lie in blocks of 16 channels. */
     boolean blocked() {
-        for (int i = 0; i < slots.size(); i++) {
-            if (!slots.isStrip(i)) {
-                return slots.tensor(i).layout() instanceof Layout.Blocked16;
-            }
-        }
-        return true;
+        return blocked;
+    }
+
+    /** The one layout of all activations in memory. */
+    private boolean allBlocked() {
+        Set<Layout> layouts = nodes.stream().flatMap(n -> Stream.concat(n.inputs().stream(), n.outputs().stream()))
+                .filter(v -> v.shape().rank() == 4 && (!producers.containsKey(v) || outputs.contains(v)))
+                .map(v -> tensor(v).layout()).collect(Collectors.toSet());
+        Op.check(layouts.size() <= 1 && Set.of(Layout.NHWC, Layout.BLOCKED16).containsAll(layouts),
+                "activations of a fused launch lie in %s", layouts);
+        return !layouts.contains(Layout.NHWC);
     }
 
     private boolean hasEdge() {

@@ -120,9 +120,9 @@ final class PassCompiler {
     /** What a gradient's sign or derivative is taken from; ReLU's from its argument, if that saves computing it. */
     private Value savedBy(Node gradient) {
         Value saved = gradient.input(1);
-        boolean relu = ((Activation) gradient.op()).kind() == Activation.Kind.RELU;
-        return relu && isNonlinear(saved) && program.producer(saved).op() instanceof Activation.Forward
-                ? program.producer(saved).input(0) : saved;
+        boolean recomputed = ((Activation) gradient.op()).kind() == Activation.Kind.RELU && isNonlinear(saved)
+                && program.producer(saved).op().equals(new Activation.Forward(Activation.Kind.RELU));
+        return recomputed ? program.producer(saved).input(0) : saved;
     }
 
     // Loops.
@@ -303,6 +303,8 @@ final class PassCompiler {
     }
 
     private void attach(StepBuilder step, int r, Value u) {
+        // Taken before its operands are located, which emits loops that look for sums to serve.
+        reduced.add(r);
         Reduction reduction = program.reductions().get(r);
         List<Value> in = operands(r);
         if (reduction.kind == Reduce.PRODUCT) {
@@ -314,7 +316,6 @@ final class PassCompiler {
             extra(step, limited(q, 0, 1));
         }
         step.reduce(reduction.kind, r, reduction.kind == Reduce.MOMENTS ? coefficients.variable() : 0);
-        reduced.add(r);
     }
 
     // Memory.

@@ -57,4 +57,13 @@ final class Slots {
     boolean alias(int a, int b) {
         return a != b && !isStrip(a) && !isStrip(b) && list.get(a).address() == list.get(b).address();
     }
+
+    /** Whether two tensors share memory without being element for element the same. */
+    boolean overlapInexactly(int a, int b) {
+        Tensor x = list.get(a);
+        Tensor y = list.get(b);
+        boolean overlap = x.address() < y.address() + y.layout().bytes(y.type())
+                && y.address() < x.address() + x.layout().bytes(x.type());
+        return overlap && (x.address() != y.address() || !x.type().equals(y.type()));
+    }
 }

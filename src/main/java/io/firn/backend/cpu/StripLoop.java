@@ -116,14 +116,15 @@ final class StripLoop implements Loop {
                     u = u.mul(z).mul(Simd.ONE.sub(z));
                 }
             }
-            if (STORE_U) {
-                Simd.store(u, au + i * aus, KIND.half(U));
-            }
             FloatVector q = k3;
             if (EXTRA_IS_SAVED) {
                 q = shared.fma(k2, k3);
             } else if (HAS_EXTRA) {
                 q = load(e + i * es, EXTRA).fma(k2, k3);
+            }
+            // Only now, since a result may lie on any operand.
+            if (STORE_U) {
+                Simd.store(u, au + i * aus, KIND.half(U));
             }
             FloatVector r = TAIL ? u.fma(k1, q) : u;
             if (STORE_W) {

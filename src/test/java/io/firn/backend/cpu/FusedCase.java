@@ -123,7 +123,7 @@ final class FusedCase {
     private static void compare(Value v, double[] actual, double[] expected, double size, double tolerance) {
         for (int i = 0; i < expected.length; i++) {
             double error = Math.abs(actual[i] - expected[i]);
-            if (!(error <= tolerance * (Math.abs(expected[i]) + size))) {
+            if (!(error <= tolerance * (Math.abs(expected[i]) + size + 0.01))) {
                 throw new AssertionError("%s[%d] is %s, not %s; size %s".formatted(v, i, actual[i], expected[i], size));
             }
         }

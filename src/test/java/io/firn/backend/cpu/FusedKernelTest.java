@@ -234,7 +234,7 @@ class FusedKernelTest {
     /** Random graphs of random ops, with random results stored, some over inputs that nothing else reads. */
     @Test
     void equalsTheInterpreterOnRandomGroups() {
-        for (int seed = 0; seed < 400; seed++) {
+        for (int seed = 0; seed < Integer.getInteger("firn.seeds", 300); seed++) {
             Random r = new Random(seed);
             Shape shape = SHAPES.get(r.nextInt(SHAPES.size()));
             Type type = new Type(r.nextBoolean() ? DType.F32 : DType.BF16, shape);
@@ -243,8 +243,8 @@ class FusedKernelTest {
             try {
                 f.check(r.nextBoolean() ? ONE : TWO, outputs);
             } catch (RuntimeException | AssertionError e) {
-                throw new AssertionError("seed %d, %s: %s%n%s".formatted(seed, type, e.getMessage(),
-                        f.b.build().nodes()), e);
+                throw new AssertionError("seed %d, %s: %s%n%s%n%s%n%s".formatted(seed, type, e.getMessage(), outputs,
+                        f.inPlace, f.b.build().nodes()), e);
             }
         }
     }

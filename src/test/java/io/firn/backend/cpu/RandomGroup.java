@@ -9,7 +9,7 @@ import io.firn.graph.Pooling;
 import io.firn.graph.Type;
 import io.firn.graph.Value;
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
@@ -43,7 +43,7 @@ final class RandomGroup {
         for (int i = 0; i < nodes; i++) {
             add(i);
         }
-        Set<Value> outputs = new HashSet<>();
+        Set<Value> outputs = new LinkedHashSet<>();
         for (Value v : computed) {
             if (r.nextInt(3) == 0 || v == computed.getLast()) {
                 outputs.add(v);
@@ -61,7 +61,9 @@ final class RandomGroup {
         List<Value> out = switch (r.nextInt(12)) {
             case 0 -> f.b.addAll(name, new Normalization.Apply(), any(activations), any(vectors), any(vectors));
             case 1 -> f.b.addAll(name, new Activation.Forward(kind), any(activations));
-            case 2 -> f.b.addAll(name, new Activation.Grad(kind), any(activations), any(activations));
+            // ReLU's gradient jumps at zero: its saved operand must be free of rounding.
+            case 2 -> f.b.addAll(name, new Activation.Grad(kind), any(activations),
+                    kind == Activation.Kind.RELU ? activations.get(r.nextInt(3)) : any(activations));
             case 3, 4 -> f.b.addAll(name, new Elementwise.Add(), any(activations), any(activations));
             case 5 -> f.b.addAll(name, new Gate.Scale(), any(activations), any(matrices));
             case 6 -> f.b.addAll(name, new Gate.ScaleGrad(), any(activations), any(activations));
