@@ -187,13 +187,13 @@ final class StripRunner {
         return t.address() + element * bytes;
     }
 
-    private static void copyIn(long strip, long from, long stride, int pixels, int lanes, boolean bf16) {
+    static void copyIn(long strip, long from, long stride, int pixels, int lanes, boolean bf16) {
         for (int i = 0; i < pixels; i++) {
             Simd.store(Simd.loadPart(from + i * stride, lanes, bf16), strip + (long) i * Frame.VECTOR);
         }
     }
 
-    private static void copyOut(long strip, long to, long stride, int pixels, int lanes, boolean bf16) {
+    static void copyOut(long strip, long to, long stride, int pixels, int lanes, boolean bf16) {
         for (int i = 0; i < pixels; i++) {
             Simd.storePart(Simd.load(strip + (long) i * Frame.VECTOR), to + i * stride, lanes, bf16);
         }
