@@ -1,12 +1,13 @@
-package io.firn.cli;
+package io.firn.train;
 
 import io.firn.backend.Backend;
+import io.firn.backend.cpu.CpuBackend;
 import io.firn.backend.cuda.CudaDriver;
 import io.firn.error.UserError;
 
 /** Opens the device that an option names; tests put a device of their own in its place. */
 @FunctionalInterface
-interface Devices {
+public interface Devices {
     String NO_CUDA = "Firn's CUDA backend is not built yet";
 
     /**
@@ -15,10 +16,14 @@ interface Devices {
      */
     Backend open(String device, int threads);
 
-    /** The devices of this machine. */
+    /**
+     * The devices of this machine.
+     *
+     * @throws UserError (usage) where there is no such device
+     */
     static Backend local(String device, int threads) {
         if (device.equals("auto") || device.equals("cpu")) {
-            throw UserError.other("Firn's CPU backend is not built yet");
+            return CpuBackend.open(threads);
         }
         if (device.equals("cuda") || device.startsWith("cuda:")) {
             throw UserError.usage("--device %s: %s; use --device cpu", device, whyNoCuda(CudaDriver.probe()));
