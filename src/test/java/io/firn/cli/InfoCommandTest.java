@@ -4,6 +4,7 @@ import static io.firn.cli.CommandLineRun.fields;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.firn.backend.cuda.CudaDriver;
+import io.firn.train.Devices;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 

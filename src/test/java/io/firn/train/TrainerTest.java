@@ -1,0 +1,240 @@
+package io.firn.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.firn.Firn;
+import io.firn.error.UserError;
+import io.firn.weights.Safetensors;
+import io.firn.weights.Weights;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The loop on a tiny data set: what it learns, what it writes, and that it goes on exactly. */
+class TrainerTest {
+    @TempDir
+    static Path shared;
+    private static Path data;
+
+    @TempDir
+    private Path folder;
+
+    @BeforeAll
+    static void makeData() {
+        data = TinyData.idx(shared.resolve("data"), 50, 22, 4);
+    }
+
+    static Map<String, Object> options(Object... keysAndValues) {
+        Map<String, Object> options = new HashMap<>(Map.of("data", data.toString(), "model", "resnet20", "epochs", 3,
+                "batch", 8, "precision", "fp32", "deterministic", true, "threads", 2));
+        for (int i = 0; i < keysAndValues.length; i += 2) {
+            options.put((String) keysAndValues[i], keysAndValues[i + 1]);
+        }
+        return options;
+    }
+
+    private static Weights weights(Path run) {
+        return Safetensors.read(run.resolve("weights.safetensors"));
+    }
+
+    private static List<JsonNode> metrics(Path run) throws IOException {
+        return Files.readAllLines(run.resolve("metrics.jsonl")).stream().map(line -> {
+            try {
+                return new ObjectMapper().readTree(line);
+            } catch (IOException e) {
+                throw new IllegalStateException(line, e);
+            }
+        }).toList();
+    }
+
+    private static void assertSameBits(Path run, Path other) {
+        Weights a = weights(run);
+        Weights b = weights(other);
+        assertThat(a.tensors().keySet()).isEqualTo(b.tensors().keySet());
+        a.tensors().forEach((name, t) -> assertThat(t.data()).as(name).isEqualTo(b.tensors().get(name).data()));
+    }
+
+    @Test
+    void itLearnsAndFillsTheRunFolder() throws IOException {
+        Path run = folder.resolve("run");
+        RunSummary s = Firn.train(options("epochs", 4), run);
+        assertThat(s.steps()).isEqualTo(24);
+        assertThat(s.epochs()).isEqualTo(4);
+        assertThat(s.bestTop1()).isGreaterThan(0.8);
+        try (var files = Files.list(run)) {
+            assertThat(files.map(p -> p.getFileName().toString())).containsExactlyInAnyOrder(".lock", "config.toml",
+                    "metrics.jsonl", "plan.json", "weights.safetensors", "best.safetensors", "checkpoint");
+        }
+        List<JsonNode> lines = metrics(run);
+        assertThat(lines.stream().filter(l -> l.get("kind").asText().equals("step"))).hasSize(24)
+                .allSatisfy(l -> assertThat(l.properties().stream().map(Map.Entry::getKey)).containsExactly("kind", "step",
+                        "epoch", "loss", "lr", "images_per_s"));
+        assertThat(lines.stream().filter(l -> l.get("kind").asText().equals("epoch"))).hasSize(4)
+                .allSatisfy(l -> assertThat(l.properties().stream().map(Map.Entry::getKey)).containsExactly("kind", "epoch",
+                        "train_loss", "val_loss", "val_top1", "val_top5", "seconds"));
+        assertThat(lines.get(5).get("step").asInt()).isEqualTo(6);
+        assertThat(lines.get(6).get("train_loss").asDouble()).isCloseTo(lines.subList(0, 6).stream()
+                .mapToDouble(l -> l.get("loss").asDouble()).average().orElseThrow(), within(1e-6));
+        JsonNode plan = new ObjectMapper().readTree(run.resolve("plan.json").toFile());
+        assertThat(plan.get("batch").asInt()).isEqualTo(8);
+        assertThat(plan.has("tuning")).isTrue();
+        assertThat(weights(run).tensors().get("bn1.num_batches_tracked").data()).containsExactly(24);
+    }
+
+    @Test
+    void theFileAloneIsEnoughToEvaluateWith() throws IOException {
+        Path run = folder.resolve("run");
+        RunSummary s = Firn.train(options("epochs", 2), run);
+        try (Classifier net = Firn.load(run.resolve("weights.safetensors"), Map.of("batch", 8))) {
+            assertThat(net.card().classes()).containsExactly("0", "1", "2", "3");
+            assertThat(net.card().preprocessing()).isEqualTo(new Preprocessing(0, 12, 1, List.of(0.449), List.of(0.226)));
+            Evaluation e = net.evaluate(data.toString());
+            assertThat(e.images()).isEqualTo(22);
+            assertThat(e.loss()).isCloseTo(s.valLoss(), within(1e-5));
+            assertThat(e.top1()).isEqualTo(s.valTop1());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 6, 8})
+    void anInterruptedRunEndsWithTheSameBits(int stop) throws IOException {
+        Path whole = folder.resolve("whole");
+        Path parts = folder.resolve("parts");
+        Firn.train(options(), whole);
+        Firn.train(options("max-steps", stop), parts);
+        Firn.train(new TrainRequest(Config.of(Map.of("max-steps", 100)), Optional.of(parts), true, false, Devices::local,
+                quiet()));
+        assertSameBits(whole, parts);
+        assertThat(metrics(parts).stream().map(TrainerTest::withoutTimes)).isEqualTo(metrics(whole).stream()
+                .map(TrainerTest::withoutTimes).toList());
+    }
+
+    @Test
+    void soDoesOneWithDropoutAndTwoSlots() {
+        Map<String, Object> o = options("model", "efficientnet_b0", "width", 0.3, "depth", 0.3, "batch", 4, "resolution", 16,
+                "dropout", 0.5, "drop-path", 0.3, "epochs", 1, "resize", "16", "augment", "standard");
+        Path whole = folder.resolve("whole");
+        Path parts = folder.resolve("parts");
+        o.put("max-steps", 6);
+        Firn.train(o, whole);
+        o.put("max-steps", 3);
+        Firn.train(o, parts);
+        Firn.train(new TrainRequest(Config.of(Map.of("max-steps", 6)), Optional.of(parts), true, false, Devices::local,
+                quiet()));
+        assertSameBits(whole, parts);
+    }
+
+    private static String withoutTimes(JsonNode line) {
+        var copy = line.deepCopy();
+        ((com.fasterxml.jackson.databind.node.ObjectNode) copy).remove(List.of("seconds", "images_per_s"));
+        return copy.toString();
+    }
+
+    private static PrintStream quiet() {
+        return new PrintStream(PrintStream.nullOutputStream());
+    }
+
+    @Test
+    void resumingAFinishedRunDoesNothing() throws IOException {
+        Path run = folder.resolve("run");
+        Firn.train(options("epochs", 1), run);
+        byte[] before = Files.readAllBytes(run.resolve("weights.safetensors"));
+        List<JsonNode> lines = metrics(run);
+        assertThat(Firn.resume(run).steps()).isEqualTo(6);
+        assertThat(Files.readAllBytes(run.resolve("weights.safetensors"))).isEqualTo(before);
+        assertThat(metrics(run)).isEqualTo(lines);
+    }
+
+    @Test
+    void theWrittenConfigurationRepeatsTheRun() {
+        Path first = folder.resolve("first");
+        Path again = folder.resolve("again");
+        Firn.train(options("max-steps", 4, "optimizer", "adamw", "augment", "standard"), first);
+        Firn.train(new TrainRequest(TrainOptions.read(first.resolve("config.toml")), Optional.of(again), false, false,
+                Devices::local, quiet()));
+        assertSameBits(first, again);
+    }
+
+    @Test
+    void aChangedDataSetOrOptionIsRefused() {
+        Path changing = TinyData.idx(folder.resolve("changing"), 24, 0, 4);
+        Path run = folder.resolve("run");
+        Firn.train(options("data", changing.toString(), "max-steps", 1), run);
+        assertThatThrownBy(() -> Run.train(new TrainRequest(Config.of(Map.of("lr", 0.5)), Optional.of(run), true, false,
+                Devices::local, quiet()))).isInstanceOf(UserError.class).hasMessageContaining("--lr 0.5");
+        TinyData.idx(changing, 32, 0, 4);
+        assertThatThrownBy(() -> Firn.resume(run)).isInstanceOf(UserError.class).hasMessageContaining("has changed");
+    }
+
+    @Test
+    void aDamagedCheckpointIsRefused() throws IOException {
+        Path run = folder.resolve("run");
+        Firn.train(options("max-steps", 1), run);
+        Path states = run.resolve("checkpoint/states.safetensors");
+        byte[] bytes = Files.readAllBytes(states);
+        bytes[bytes.length - 9] ^= 1;
+        Files.write(states, bytes);
+        assertThatThrownBy(() -> Firn.resume(run)).isInstanceOf(UserError.class).hasMessageContaining("checksum");
+    }
+
+    @Test
+    void givenWeightsAreTakenAndAnotherHeadIsFresh() {
+        Path first = folder.resolve("first");
+        Firn.train(options("max-steps", 2), first);
+        Path two = TinyData.idx(folder.resolve("two"), 16, 0, 2);
+        var log = new ByteArrayOutputStream();
+        Path second = folder.resolve("second");
+        // A rate of 0 leaves parameters as they are.
+        Firn.train(new TrainRequest(Config.of(options("data", two.toString(), "init", first.toString(), "max-steps", 1, "lr",
+                0.0)), Optional.of(second), false, false, Devices::local, new PrintStream(log)));
+        assertThat(log.toString()).contains("a fresh classifier of 2 classes replaces the file's, which has 4");
+        Weights a = Safetensors.read(first.resolve("best.safetensors"));
+        Weights b = weights(second);
+        assertThat(b.tensors().get("layer2.1.conv1.weight").data()).isEqualTo(a.tensors().get("layer2.1.conv1.weight").data());
+        assertThat(b.tensors().get("fc.weight").shape().dims()).containsExactly(2, 64);
+        assertThatThrownBy(() -> Firn.train(options("model", "resnet32", "init", first.toString()), folder.resolve("third")))
+                .isInstanceOf(UserError.class).hasMessageContaining("does not fit the model: missing layer1.3.conv1.weight");
+        assertThat(folder.resolve("third")).doesNotExist();
+    }
+
+    @Test
+    void frozenParametersStayAsTheyAre() {
+        Path first = folder.resolve("first");
+        Firn.train(options("max-steps", 1), first);
+        Path second = folder.resolve("second");
+        Firn.train(options("max-steps", 3, "init", first.resolve("weights.safetensors").toString(), "freeze", "until:layer3"),
+                second);
+        Weights a = weights(first);
+        Weights b = weights(second);
+        for (String name : List.of("conv1.weight", "bn1.running_mean", "layer2.0.conv1.weight", "layer2.2.bn2.running_var")) {
+            assertThat(b.tensors().get(name).data()).as(name).isEqualTo(a.tensors().get(name).data());
+        }
+        assertThat(b.tensors().get("layer3.0.conv1.weight").data())
+                .isNotEqualTo(a.tensors().get("layer3.0.conv1.weight").data());
+    }
+
+    @Test
+    void aRunThatDivergesKeepsItsLastCheckpoint() {
+        Path run = folder.resolve("run");
+        Firn.train(options("max-steps", 2, "epochs", 20), run);
+        Path other = folder.resolve("other");
+        assertThatThrownBy(() -> Firn.train(options("lr", 1e10, "epochs", 20), other)).isInstanceOfSatisfying(UserError.class,
+                e -> assertThat(e.kind()).isEqualTo(UserError.Kind.DIVERGED)).hasMessageContaining("lower --lr (it was 1.0E10)");
+        assertThat(other.resolve("weights.safetensors")).doesNotExist();
+    }
+}
