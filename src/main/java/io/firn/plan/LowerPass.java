@@ -45,9 +45,15 @@ final class LowerPass {
         List<Choice> prepare = new ArrayList<>();
         List<Choice> step = new ArrayList<>();
         Set<Value> constant = constants();
+        Set<Value> ready = new HashSet<>(graph.states().stream().map(State::value).toList());
         for (Subgraph s : FusePass.run(graph, kernels)) {
             Choice c = new Choice(s, kernels.candidates(s, activations).getFirst());
-            (constant.containsAll(s.outputs()) ? prepare : step).add(c);
+            // A constant that is computed beside what changes is computed every step, and so is what reads it.
+            boolean once = constant.containsAll(s.outputs()) && ready.containsAll(s.inputs());
+            (once ? prepare : step).add(c);
+            if (once) {
+                ready.addAll(s.outputs());
+            }
             for (int i = 0; i < s.outputs().size(); i++) {
                 layouts.put(s.outputs().get(i), c.candidate.outputs().get(i));
             }
@@ -111,7 +117,7 @@ final class LowerPass {
         for (Value v : graph.inputs()) {
             firstUse.put(v, 0);
         }
-        // What the caller may write or read between steps, and what is prepared once, is never overwritten.
+        // What the caller may write or read between steps, and what is prepared once for them, is never overwritten.
         Set<Value> lasting = new HashSet<>(graph.inputs());
         lasting.addAll(graph.outputs().values());
         for (int i = 0; i < end; i++) {
@@ -119,32 +125,28 @@ final class LowerPass {
             for (Value v : s.outputs()) {
                 firstUse.put(v, i);
                 lastUse.put(v, i);
-                if (i < prepare.size()) {
-                    lasting.add(v);
-                }
             }
             for (Value v : s.inputs()) {
                 lastUse.put(v, i);
+                if (i >= prepare.size() && firstUse.getOrDefault(v, end) < prepare.size()) {
+                    lasting.add(v);
+                }
             }
         }
         lasting.forEach(v -> lastUse.put(v, end));
         placeStates();
         Map<Value, Value> takenOver = takeOver(all, lasting, lastUse);
 
+        // A buffer lives until the last value that takes it over has been read.
+        takenOver.keySet().forEach(v -> lastUse.merge(root(v, takenOver), lastUse.get(v), Math::max));
+
         List<Value> owners = new ArrayList<>();
         List<MemoryPass.Block> blocks = new ArrayList<>();
-        Map<Value, Integer> blockOf = new HashMap<>();
         firstUse.keySet().stream().sorted(Comparator.comparing(Value::id)).forEach(v -> {
             if (buffers.containsKey(v) || takenOver.containsKey(v)) {
                 return;
             }
             int last = lastUse.getOrDefault(v, firstUse.get(v));
-            for (Map.Entry<Value, Value> e : takenOver.entrySet()) {
-                if (root(e.getKey(), takenOver) == v) {
-                    last = Math.max(last, lastUse.get(e.getKey()));
-                }
-            }
-            blockOf.put(v, blocks.size());
             owners.add(v);
             blocks.add(new MemoryPass.Block(firstUse.get(v), last, layouts.getOrDefault(v, Layout.DENSE).bytes(v.type())));
         });
