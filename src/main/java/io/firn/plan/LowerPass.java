@@ -179,9 +179,19 @@ final class LowerPass {
     /** States lie where the program has them; what replaces a state is written over it. */
     private void placeStates() {
         for (State s : graph.states()) {
+            dense(s.value());
             buffers.put(s.value(), states.buffers().get(s.name()));
         }
-        graph.updates().forEach((name, v) -> buffers.putIfAbsent(v, states.buffers().get(name)));
+        graph.updates().forEach((name, v) -> {
+            dense(v);
+            buffers.putIfAbsent(v, states.buffers().get(name));
+        });
+    }
+
+    private void dense(Value v) {
+        if (!layouts.getOrDefault(v, Layout.DENSE).equals(Layout.DENSE)) {
+            throw new IllegalStateException("states are dense, but a kernel wants %s as %s".formatted(v, layouts.get(v)));
+        }
     }
 
     /** Which results are written over an operand that ends with their launch, where the kernel can do that. */
