@@ -1,6 +1,7 @@
 package io.firn.cli;
 
 import io.firn.backend.Backend;
+import io.firn.backend.cpu.CpuBackend;
 import io.firn.backend.cuda.CudaDriver;
 import io.firn.error.UserError;
 
@@ -18,7 +19,7 @@ interface Devices {
     /** The devices of this machine. */
     static Backend local(String device, int threads) {
         if (device.equals("auto") || device.equals("cpu")) {
-            throw UserError.other("Firn's CPU backend is not built yet");
+            return CpuBackend.open(threads);
         }
         if (device.equals("cuda") || device.startsWith("cuda:")) {
             throw UserError.usage("--device %s: %s; use --device cpu", device, whyNoCuda(CudaDriver.probe()));
