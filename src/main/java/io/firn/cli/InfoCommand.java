@@ -2,6 +2,7 @@ package io.firn.cli;
 
 import io.firn.backend.Machine;
 import io.firn.backend.cuda.CudaDriver;
+import io.firn.train.Devices;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;

@@ -2,6 +2,7 @@ package io.firn.cli;
 
 import io.firn.backend.Backend;
 import io.firn.plan.TuningTable;
+import io.firn.train.Devices;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.List;

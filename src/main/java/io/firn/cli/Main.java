@@ -1,5 +1,6 @@
 package io.firn.cli;
 
+import io.firn.train.Devices;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -22,7 +23,7 @@ import picocli.CommandLine.Spec;
         header = "Trains, fine-tunes and scales ResNet and EfficientNet.",
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {InfoCommand.class, ModelsCommand.class, SummaryCommand.class, PlanCommand.class, DataCommand.class,
-                HelpCommand.class},
+                TrainCommand.class, EvaluateCommand.class, PredictCommand.class, HelpCommand.class},
         footer = {"", "Example: firn train --data fashion-mnist --model resnet20 --epochs 2"})
 public final class Main implements Runnable {
     @Option(names = "--debug", description = "Print the stack trace of a failure.", scope = ScopeType.INHERIT)
@@ -32,9 +33,16 @@ public final class Main implements Runnable {
     private CommandSpec spec;
 
     private final Devices devices;
+    private final PrintStream err;
 
-    private Main(Devices devices) {
+    private Main(Devices devices, PrintStream err) {
         this.devices = devices;
+        this.err = err;
+    }
+
+    /** Standard error, for what draws over itself. */
+    PrintStream err() {
+        return err;
     }
 
     /** Where commands get the device that they compute on. */
@@ -65,7 +73,7 @@ public final class Main implements Runnable {
     }
 
     static int run(String[] args, PrintStream out, PrintStream err, Devices devices) {
-        CommandLine line = new CommandLine(new Main(devices))
+        CommandLine line = new CommandLine(new Main(devices, err))
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(new PrintWriter(err, true, StandardCharsets.UTF_8))

@@ -9,13 +9,14 @@ import picocli.CommandLine.Option;
 
 /** The options that shape a network. */
 final class NetMixin {
-    @Option(names = "--classes", paramLabel = "N", description = "Outputs of the classifier (default: the model's).")
+    @Option(names = "--classes", paramLabel = "N", description = "Outputs of the classifier (default: the data set's, else the model's).")
     private Integer classes;
 
-    @Option(names = "--channels", paramLabel = "1|3", description = "Channels of the images (default: 3).")
+    @Option(names = "--channels", paramLabel = "1|3", description = "Channels of the images (default: the data set's, else 3).")
     private Integer channels;
 
-    @Option(names = "--resolution", paramLabel = "R", description = "Pixels of the images' side (default: the model's).")
+    @Option(names = "--resolution", paramLabel = "R", 
+            description = "Pixels of the images' side (default: the model's; for small sets such as MNIST, theirs).")
     private Integer resolution;
 
     @Option(names = "--width", paramLabel = "F", description = "Factor of the channels of every layer.")

@@ -56,6 +56,11 @@ public final class FreezeSpec {
         return ordered;
     }
 
+    /** The frozen parameters, and with either affine parameter of a batch norm the other one. */
+    public static Set<String> withWholeNorms(Graph model, Set<String> frozen) {
+        return FreezePass.withWholeNorms(model, frozen);
+    }
+
     /** What is frozen besides: the other affine parameter of each batch norm of which one was named. */
     public static List<String> besides(Graph model, Set<String> frozen) {
         Set<String> whole = FreezePass.withWholeNorms(model, frozen);

@@ -180,6 +180,13 @@ public final class Config {
         return new Config(rest);
     }
 
+    /** The values of these keys. */
+    public Config only(Collection<String> keys) {
+        ObjectNode kept = values.deepCopy();
+        kept.retain(keys);
+        return new Config(kept);
+    }
+
     public Config with(String key, Object value) {
         ObjectNode more = values.deepCopy();
         more.set(key, tree(value));
@@ -260,13 +267,7 @@ public final class Config {
 
     /** Writes the file, whole or not at all. */
     public void write(Path file) {
-        byte[] text = toToml().getBytes(StandardCharsets.UTF_8);
-        AtomicFile.write(file, out -> {
-            ByteBuffer bytes = ByteBuffer.wrap(text);
-            while (bytes.hasRemaining()) {
-                out.write(bytes);
-            }
-        });
+        AtomicFile.write(file, toToml().getBytes(StandardCharsets.UTF_8));
     }
 
     @Override

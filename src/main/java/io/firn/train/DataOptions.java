@@ -23,8 +23,7 @@ public record DataOptions(String data, String val, double valSplit, String resiz
 
     public DataOptions {
         if (data == null || data.isBlank()) {
-            throw UserError.usage("--data is missing: give a folder of class folders, a file or a built-in name such as "
-                    + "fashion-mnist");
+            throw missing();
         }
         Range.below("val-split", valSplit, 0, 1);
         if (val != null && valSplit > 0) {
@@ -43,12 +42,17 @@ public record DataOptions(String data, String val, double valSplit, String resiz
         std.forEach(s -> Range.positive("std", s));
     }
 
+    static UserError missing() {
+        return UserError.usage("--data is missing: give a folder of class folders, a file or a built-in name such as "
+                + "fashion-mnist");
+    }
+
     /** Pixels of the shorter side before cropping; 0 for no resizing. */
     public int resizePixels() {
         return pixels(resize);
     }
 
-    private static int pixels(String resize) {
+    static int pixels(String resize) {
         if (resize.equals(NO_RESIZE)) {
             return 0;
         }

@@ -59,7 +59,7 @@ public final class Defaults {
         int resolution = number(asked, "resolution", facts.resolution());
         boolean small = resolution <= SMALL_PIXELS;
         boolean efficient = asked.text("model").orElse("").startsWith("efficientnet");
-        int batch = batch(asked, facts, small);
+        int batch = batch(asked, facts, resolution);
         String optimizer = asked.text("optimizer").orElse(efficient ? "adamw" : "sgd").toLowerCase();
         Integer epochs = !asked.has("epochs") && asked.has("max-steps") ? null
                 : Integer.valueOf(number(asked, "epochs", small ? 30 : 90));
@@ -99,9 +99,15 @@ public final class Defaults {
         return Config.of(settled).over(asked).over(Config.of(d));
     }
 
+    /** The default number of images in a step. */
+    static int batch(int resolution) {
+        return resolution <= SMALL_PIXELS ? 128 : 32;
+    }
+
     /** Enough for a step to be worth its overhead; no more images than there are. */
-    private static int batch(Config asked, Facts facts, boolean small) {
-        int wanted = asked.text("batch").orElse("").equals("auto") ? facts.autoBatch() : number(asked, "batch", small ? 128 : 32);
+    private static int batch(Config asked, Facts facts, int resolution) {
+        int wanted = asked.text("batch").orElse("").equals("auto") ? facts.autoBatch()
+                : number(asked, "batch", batch(resolution));
         Range.atLeast("batch", wanted, 1);
         return Math.clamp(facts.trainImages(), 1, wanted);
     }

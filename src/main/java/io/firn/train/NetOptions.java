@@ -1,7 +1,9 @@
 package io.firn.train;
 
 import io.firn.error.UserError;
+import io.firn.models.ModelOptions;
 import java.util.List;
+import java.util.OptionalDouble;
 
 /**
  * Which network, and from what it starts. Null means the model's own.
@@ -24,7 +26,7 @@ public record NetOptions(String model, int classes, int channels, int resolution
 
     public NetOptions {
         if (model == null || model.isBlank()) {
-            throw UserError.usage("--model is missing: `firn models` lists them");
+            throw missing();
         }
         Range.atLeast("classes", classes, 1);
         if (channels != 1 && channels != 3) {
@@ -48,6 +50,20 @@ public record NetOptions(String model, int classes, int channels, int resolution
         if (dropPath != null) {
             Range.below("drop-path", dropPath, 0, 1);
         }
+    }
+
+    static UserError missing() {
+        return UserError.usage("--model is missing: `firn models` lists them");
+    }
+
+    /** The network's options, for batches of that many images. */
+    public ModelOptions modelOptions(int batch) {
+        return new ModelOptions(batch, classes, channels, resolution, optional(dropout), optional(dropPath),
+                optional(width), optional(depth), optional(phi));
+    }
+
+    private static OptionalDouble optional(Double value) {
+        return value == null ? OptionalDouble.empty() : OptionalDouble.of(value);
     }
 
     private record Factor(String name, Double value) {

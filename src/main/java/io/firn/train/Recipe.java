@@ -1,6 +1,7 @@
 package io.firn.train;
 
 import io.firn.error.UserError;
+import io.firn.graph.Update;
 import java.util.List;
 
 /**
@@ -65,5 +66,14 @@ public record Recipe(Integer epochs, Long maxSteps, int batch, Optimizer optimiz
     public long totalSteps(long stepsPerEpoch) {
         long scheduled = scheduledSteps(stepsPerEpoch);
         return maxSteps == null ? scheduled : Math.min(maxSteps, scheduled);
+    }
+
+    /** What each parameter's step is: constants that are no options are PyTorch's defaults. */
+    public Update update() {
+        return switch (optimizer) {
+            case SGD -> new Update.Sgd(momentum, weightDecay, false, 1);
+            case ADAMW -> new Update.AdamW(momentum, 0.999, 1e-8, weightDecay, 1);
+            case RMSPROP -> new Update.RmsProp(0.99, 1e-8, false, momentum, weightDecay, 1);
+        };
     }
 }

@@ -40,6 +40,11 @@ public final class Signals implements AutoCloseable {
         return signals;
     }
 
+    /** Listens for nothing. */
+    public static Signals none() {
+        return new Signals();
+    }
+
     private record Received(String name, long atNs) {
     }
 

@@ -55,6 +55,16 @@ public record TrainOptions(DataOptions data, NetOptions net, Recipe recipe, RunO
         }
     }
 
+    /**
+     * The options of a run that is gone on with: its own, save what may change.
+     *
+     * @throws UserError (usage) as {@link #refuseConflicts}
+     */
+    static Config resumed(Config before, Config asked) {
+        refuseConflicts(before, asked);
+        return asked.only(MAY_CHANGE).over(before);
+    }
+
     /** Reads a configuration file; its keys are those of {@link #keys}. */
     public static Config read(Path file) {
         return Config.read(file, keys());

@@ -1,4 +1,4 @@
-package io.firn.cli;
+package io.firn.train;
 
 import io.firn.backend.Backend;
 import io.firn.backend.cpu.CpuBackend;
@@ -7,7 +7,7 @@ import io.firn.error.UserError;
 
 /** Opens the device that an option names; tests put a device of their own in its place. */
 @FunctionalInterface
-interface Devices {
+public interface Devices {
     String NO_CUDA = "Firn's CUDA backend is not built yet";
 
     /**
@@ -16,7 +16,11 @@ interface Devices {
      */
     Backend open(String device, int threads);
 
-    /** The devices of this machine. */
+    /**
+     * The devices of this machine.
+     *
+     * @throws UserError (usage) where there is no such device
+     */
     static Backend local(String device, int threads) {
         if (device.equals("auto") || device.equals("cpu")) {
             return CpuBackend.open(threads);
