@@ -9,6 +9,7 @@ import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -27,21 +28,24 @@ import java.util.Set;
 final class FusePass {
     private final Graph graph;
     private final Kernels kernels;
-    private final Map<Value, Node> producers;
     private final Map<Value, List<Node>> consumers;
     private final Set<Value> results;
-    private final Map<Node, Integer> position = new HashMap<>();
-    private final Map<Node, Group> groupOf = new HashMap<>();
+    private final Map<Node, Integer> position = new IdentityHashMap<>();
+    private final Map<Node, Group> groupOf = new IdentityHashMap<>();
+    private int searches;
 
     /** Nodes that will be one launch, in graph order. */
     private static final class Group {
-        private final List<Node> nodes = new ArrayList<>();
+        private final Deque<Node> nodes = new ArrayDeque<>();
+        /** Groups that read what this one writes; all are known when a node joins, since readers are grouped before. */
+        private final Set<Group> readers = new LinkedHashSet<>();
+        /** The search that came by last. */
+        private int seen;
     }
 
     private FusePass(Graph graph, Kernels kernels) {
         this.graph = graph;
         this.kernels = kernels;
-        producers = graph.producers();
         consumers = graph.consumers();
         results = new HashSet<>(graph.outputs().values());
         results.addAll(graph.updates().values());
@@ -60,16 +64,18 @@ final class FusePass {
         for (Node n : graph.nodes().reversed()) {
             Set<Group> readers = readers(n);
             // What nothing reads, such as the optimizer's steps, may be one launch with its like.
-            Group joined = (readers.isEmpty() ? ends : readers).stream().filter(g -> joins(n, g)).findFirst()
+            Group joined = (readers.isEmpty() ? ends : readers).stream().filter(g -> joins(n, g, readers)).findFirst()
                     .orElseGet(Group::new);
             if (readers.isEmpty()) {
                 ends.add(joined);
             }
             joined.nodes.addFirst(n);
+            joined.readers.addAll(readers);
+            joined.readers.remove(joined);
             groupOf.put(n, joined);
         }
         return sorted(new LinkedHashSet<>(groupOf.values())).stream()
-                .map(g -> Subgraph.of(g.nodes, v -> usedOutside(v, g))).toList();
+                .map(g -> Subgraph.of(List.copyOf(g.nodes), v -> usedOutside(v, g))).toList();
     }
 
     /** Groups that read what {@code n} writes, the nearest first. */
@@ -80,46 +86,48 @@ final class FusePass {
         return found;
     }
 
-    private boolean joins(Node n, Group g) {
+    private boolean joins(Node n, Group g, Set<Group> readers) {
         if (g.nodes.getFirst().phase() != n.phase()) {
             return false;
         }
         List<Node> merged = new ArrayList<>(g.nodes.size() + 1);
         merged.add(n);
         merged.addAll(g.nodes);
-        Set<Node> inside = new HashSet<>(merged);
         Set<Value> outputs = new HashSet<>();
         for (Node m : merged) {
             for (Value v : m.outputs()) {
-                if (results.contains(v) || consumers.getOrDefault(v, List.of()).stream().anyMatch(c -> !inside.contains(c))) {
+                if (results.contains(v) || consumers.getOrDefault(v, List.of()).stream().anyMatch(c -> groupOf.get(c) != g && c != n)) {
                     outputs.add(v);
                 }
             }
         }
-        return kernels.supports(merged, outputs) && !leadsBack(n, g);
+        return kernels.supports(merged, outputs) && !leadsBack(readers, g);
     }
 
-    /** Whether a path from {@code n} through another group reaches {@code g}: fused, each would wait for the other. */
-    private boolean leadsBack(Node n, Group g) {
+    /** Whether a path from one of these groups, {@code g} itself aside, reaches it: fused, each would wait for the other. */
+    private boolean leadsBack(Set<Group> from, Group g) {
+        searches++;
         Deque<Group> open = new ArrayDeque<>();
-        Set<Group> seen = new HashSet<>();
-        readers(n).stream().filter(r -> r != g).forEach(r -> {
-            open.add(r);
-            seen.add(r);
-        });
+        g.seen = searches;
+        for (Group r : from) {
+            visit(r, open);
+        }
         while (!open.isEmpty()) {
-            for (Node m : open.poll().nodes) {
-                for (Group r : readers(m)) {
-                    if (r == g) {
-                        return true;
-                    }
-                    if (seen.add(r)) {
-                        open.add(r);
-                    }
+            for (Group r : open.poll().readers) {
+                if (r == g) {
+                    return true;
                 }
+                visit(r, open);
             }
         }
         return false;
+    }
+
+    private void visit(Group r, Deque<Group> open) {
+        if (r.seen != searches) {
+            r.seen = searches;
+            open.add(r);
+        }
     }
 
     private boolean usedOutside(Value v, Group g) {
@@ -130,27 +138,15 @@ final class FusePass {
     /** Groups by dependency; among those that are ready, the one whose last node came first in the graph. */
     private List<Group> sorted(Set<Group> groups) {
         Map<Group, Integer> waiting = new HashMap<>();
-        Map<Group, Set<Group>> after = new HashMap<>();
-        for (Group g : groups) {
-            Set<Group> before = new HashSet<>();
-            for (Node n : g.nodes) {
-                for (Value v : n.inputs()) {
-                    Node p = producers.get(v);
-                    if (p != null && groupOf.get(p) != g) {
-                        before.add(groupOf.get(p));
-                    }
-                }
-            }
-            waiting.put(g, before.size());
-            before.forEach(p -> after.computeIfAbsent(p, k -> new LinkedHashSet<>()).add(g));
-        }
+        groups.forEach(g -> waiting.put(g, 0));
+        groups.forEach(g -> g.readers.forEach(r -> waiting.merge(r, 1, Integer::sum)));
         PriorityQueue<Group> ready = new PriorityQueue<>(Comparator.comparing(g -> position.get(g.nodes.getLast())));
         groups.stream().filter(g -> waiting.get(g) == 0).forEach(ready::add);
         List<Group> order = new ArrayList<>();
         while (!ready.isEmpty()) {
             Group g = ready.poll();
             order.add(g);
-            for (Group next : after.getOrDefault(g, Set.of())) {
+            for (Group next : g.readers) {
                 if (waiting.merge(next, -1, Integer::sum) == 0) {
                     ready.add(next);
                 }

@@ -46,6 +46,7 @@ final class LowerPass {
         List<Choice> prepare = new ArrayList<>();
         List<Choice> step = new ArrayList<>();
         Set<Value> constant = constants();
+        Set<Value> ready = new HashSet<>(graph.states().stream().map(State::value).toList());
         List<Subgraph> subgraphs = FusePass.run(graph, kernels);
         Map<Subgraph, Candidate> chosen = new HashMap<>();
         for (Subgraph s : subgraphs) {
@@ -67,7 +68,12 @@ final class LowerPass {
                         layouts.computeIfAbsent(s.outputs().getFirst(), v -> Layout.DENSE)));
             }
             Choice c = new Choice(s, chosen.get(s));
-            (constant.containsAll(s.outputs()) ? prepare : step).add(c);
+            // A constant that is computed beside what changes is computed every step, and so is what reads it.
+            boolean once = constant.containsAll(s.outputs()) && ready.containsAll(s.inputs());
+            (once ? prepare : step).add(c);
+            if (once) {
+                ready.addAll(s.outputs());
+            }
         }
         Scratch scratch = layOut(prepare, step);
         Estimate estimate = new Estimate(target, request.precision());
@@ -131,7 +137,7 @@ final class LowerPass {
         for (Value v : graph.inputs()) {
             firstUse.put(v, 0);
         }
-        // What the caller may write or read between steps, and what is prepared once, is never overwritten.
+        // What the caller may write or read between steps, and what is prepared once for them, is never overwritten.
         Set<Value> lasting = new HashSet<>(graph.inputs());
         lasting.addAll(graph.outputs().values());
         for (int i = 0; i < end; i++) {
@@ -139,32 +145,28 @@ final class LowerPass {
             for (Value v : s.outputs()) {
                 firstUse.put(v, i);
                 lastUse.put(v, i);
-                if (i < prepare.size()) {
-                    lasting.add(v);
-                }
             }
             for (Value v : s.inputs()) {
                 lastUse.put(v, i);
+                if (i >= prepare.size() && firstUse.getOrDefault(v, end) < prepare.size()) {
+                    lasting.add(v);
+                }
             }
         }
         lasting.forEach(v -> lastUse.put(v, end));
         placeStates();
         Map<Value, Value> takenOver = takeOver(all, lasting, lastUse);
 
+        // A buffer lives until the last value that takes it over has been read.
+        takenOver.keySet().forEach(v -> lastUse.merge(root(v, takenOver), lastUse.get(v), Math::max));
+
         List<Value> owners = new ArrayList<>();
         List<MemoryPass.Block> blocks = new ArrayList<>();
-        Map<Value, Integer> blockOf = new HashMap<>();
         firstUse.keySet().stream().sorted(Comparator.comparing(Value::id)).forEach(v -> {
             if (buffers.containsKey(v) || takenOver.containsKey(v)) {
                 return;
             }
             int last = lastUse.getOrDefault(v, firstUse.get(v));
-            for (Map.Entry<Value, Value> e : takenOver.entrySet()) {
-                if (root(e.getKey(), takenOver) == v) {
-                    last = Math.max(last, lastUse.get(e.getKey()));
-                }
-            }
-            blockOf.put(v, blocks.size());
             owners.add(v);
             blocks.add(new MemoryPass.Block(firstUse.get(v), last, layouts.getOrDefault(v, Layout.DENSE).bytes(v.type())));
         });
@@ -197,9 +199,19 @@ final class LowerPass {
     /** States lie where the program has them; what replaces a state is written over it. */
     private void placeStates() {
         for (State s : graph.states()) {
+            dense(s.value());
             buffers.put(s.value(), states.buffers().get(s.name()));
         }
-        graph.updates().forEach((name, v) -> buffers.putIfAbsent(v, states.buffers().get(name)));
+        graph.updates().forEach((name, v) -> {
+            dense(v);
+            buffers.putIfAbsent(v, states.buffers().get(name));
+        });
+    }
+
+    private void dense(Value v) {
+        if (!layouts.getOrDefault(v, Layout.DENSE).equals(Layout.DENSE)) {
+            throw new IllegalStateException("states are dense, but a kernel wants %s as %s".formatted(v, layouts.get(v)));
+        }
     }
 
     /** Which results are written over an operand that ends with their launch, where the kernel can do that. */

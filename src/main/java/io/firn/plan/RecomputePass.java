@@ -46,17 +46,17 @@ final class RecomputePass {
     /** A copy of {@code v}'s chain, or {@code v} itself where it is no such chain. */
     private static Value clone(GraphBuilder b, Value v, Map<Value, Node> producers) {
         Node n = producers.get(v);
-        if (n == null) {
-            return v;
+        if (n != null && isApply(n)) {
+            return b.add(n.name() + ".again", n.op(), b.mapped(n.input(0)), b.mapped(n.input(1)), b.mapped(n.input(2)));
         }
-        return switch (n.op()) {
-            case Normalization.Apply a when n.inputs().size() == 3 -> b.add(n.name() + ".again", a,
-                    b.mapped(n.input(0)), b.mapped(n.input(1)), b.mapped(n.input(2)));
-            case Activation.Forward f -> {
-                Value z = clone(b, n.input(0), producers);
-                yield z == n.input(0) ? b.mapped(v) : b.add(n.name() + ".again", f, z);
-            }
-            default -> b.mapped(v);
-        };
+        if (n != null && n.op() instanceof Activation.Forward && producers.containsKey(n.input(0))
+                && isApply(producers.get(n.input(0)))) {
+            return b.add(n.name() + ".again", n.op(), clone(b, n.input(0), producers));
+        }
+        return b.mapped(v);
+    }
+
+    private static boolean isApply(Node n) {
+        return n.op() instanceof Normalization.Apply && n.inputs().size() == 3;
     }
 }

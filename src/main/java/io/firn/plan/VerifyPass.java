@@ -1,79 +1,117 @@
 package io.firn.plan;
 
 import io.firn.graph.Op;
+import io.firn.graph.State;
 import io.firn.graph.Value;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Set;
+import java.util.TreeMap;
 
 /**
  * Checks a finished plan by what its launches read and write, byte range by byte range: every operand holds the value that
- * it should, nothing lies outside its arena, and no workspace overlaps an operand.
+ * it should where the launch looks for it, nothing lies outside its arena, and no workspace touches what is still needed.
  */
 final class VerifyPass {
-    private VerifyPass() {
+    private final Plan plan;
+    /** What each value's buffer holds now; a write to an overlapping range ends the older value. */
+    private final Map<Value, Buffer> alive = new HashMap<>();
+    /** The same by arena and offset. No two overlap. */
+    private final Map<Buffer.Arena, NavigableMap<Long, Value>> places = Map.of(Buffer.Arena.STATE, new TreeMap<>(),
+            Buffer.Arena.SCRATCH, new TreeMap<>());
+    private final Set<Buffer> states = new HashSet<>();
+
+    private VerifyPass(Plan plan) {
+        this.plan = plan;
     }
 
     static void run(Plan plan) {
-        // What each placed value's buffer holds now; a write to an overlapping range ends the older value.
-        Map<Value, Buffer> alive = new HashMap<>();
-        plan.graph().inputs().forEach(v -> put(alive, v, plan.buffers().get(v)));
-        plan.graph().states().forEach(s -> alive.put(s.value(), plan.buffers().get(s.value())));
-        Set<Value> prepared = new HashSet<>();
-        for (Launch l : plan.prepare()) {
-            check(plan, l, alive);
-            prepared.addAll(l.subgraph().outputs());
-        }
-        for (Launch l : plan.launches()) {
-            check(plan, l, alive);
-        }
-        plan.graph().outputs().forEach((name, v) -> Op.check(alive.containsKey(v), "output %s is overwritten", name));
-        plan.graph().updates().forEach((name, v) -> Op.check(alive.containsKey(v)
-                && plan.buffers().get(v).equals(plan.buffers().get(plan.graph().state(name).value())),
-                "the new %s is not in its place", name));
-        prepared.forEach(v -> Op.check(alive.containsKey(v), "%s was prepared and is overwritten", v));
+        new VerifyPass(plan).verify();
     }
 
-    private static void check(Plan plan, Launch l, Map<Value, Buffer> alive) {
+    private void verify() {
+        for (State s : plan.graph().states()) {
+            Buffer b = plan.buffers().get(s.value());
+            Op.check(end(b.arena(), b.offset(), b.end()), "%s shares its place with another state", s.name());
+            put(s.value(), b);
+            states.add(b);
+        }
+        plan.graph().inputs().forEach(v -> put(v, plan.buffers().get(v)));
+        plan.prepare().forEach(this::check);
+        Set<Value> prepared = new HashSet<>();
+        plan.prepare().forEach(l -> prepared.addAll(l.subgraph().outputs()));
+        Set<Value> again = new HashSet<>(plan.graph().inputs());
+        plan.launches().forEach(l -> l.subgraph().inputs().stream().filter(prepared::contains).forEach(again::add));
+        plan.launches().forEach(this::check);
+        plan.graph().outputs().forEach((name, v) -> Op.check(plan.buffers().get(v).equals(alive.get(v)),
+                "output %s is overwritten", name));
+        plan.graph().updates().forEach((name, v) -> Op.check(alive.containsKey(v)
+                && alive.get(v).equals(plan.buffers().get(plan.graph().state(name).value())),
+                "the new %s is not in its place", name));
+        again.forEach(v -> Op.check(alive.containsKey(v), "%s is overwritten, and the next step reads it", v));
+    }
+
+    private void check(Launch l) {
+        if (l.workspace() > 0) {
+            Op.check(l.workspaceOffset() >= 0 && l.workspaceOffset() + l.workspace() <= plan.scratch(),
+                    "the workspace of %s leaves the scratch arena", l.name());
+            end(Buffer.Arena.SCRATCH, l.workspaceOffset(), l.workspaceOffset() + l.workspace());
+        }
         List<Value> in = l.subgraph().inputs();
         for (int i = 0; i < in.size(); i++) {
-            Op.check(alive.containsKey(in.get(i)), "%s reads %s, which is overwritten or was never written", l.name(), in.get(i));
-            inArena(plan, l, l.inputs().get(i));
-            apart(l, l.inputs().get(i));
+            Buffer holds = alive.get(in.get(i));
+            Op.check(holds != null, "%s reads %s, which is overwritten or was never written", l.name(), in.get(i));
+            Op.check(holds.equals(l.inputs().get(i)), "%s reads %s from %s, but it lies at %s", l.name(), in.get(i),
+                    l.inputs().get(i), holds);
         }
         for (int i = 0; i < l.outputs().size(); i++) {
-            inArena(plan, l, l.outputs().get(i));
-            apart(l, l.outputs().get(i));
+            Buffer out = l.outputs().get(i);
+            inArena(l, out);
+            Op.check(l.workspace() == 0 || out.arena() != Buffer.Arena.SCRATCH
+                    || out.end() <= l.workspaceOffset() || l.workspaceOffset() + l.workspace() <= out.offset(),
+                    "the workspace of %s overlaps a result", l.name());
             for (int j = 0; j < i; j++) {
-                Op.check(!overlap(l.outputs().get(i), l.outputs().get(j)), "two results of %s overlap", l.name());
+                Op.check(!overlap(out, l.outputs().get(j)), "two results of %s overlap", l.name());
             }
             for (Buffer operand : l.inputs()) {
-                Op.check(!overlap(l.outputs().get(i), operand) || operand.offset() == l.outputs().get(i).offset(),
+                Op.check(!overlap(out, operand) || operand.offset() == out.offset() && operand.bytes() == out.bytes(),
                         "a result of %s overlaps an operand in part", l.name());
             }
         }
         for (int i = 0; i < l.outputs().size(); i++) {
-            put(alive, l.subgraph().outputs().get(i), l.outputs().get(i));
+            put(l.subgraph().outputs().get(i), l.outputs().get(i));
         }
     }
 
-    private static void put(Map<Value, Buffer> alive, Value v, Buffer b) {
-        alive.values().removeIf(other -> overlap(other, b));
-        alive.put(v, b);
+    private void inArena(Launch l, Buffer b) {
+        boolean inside = switch (b.arena()) {
+            case SCRATCH -> b.offset() >= 0 && b.end() <= plan.scratch();
+            case STATE -> states.contains(b);
+        };
+        Op.check(inside, "%s writes to %s, which is %s", l.name(), b,
+                b.arena() == Buffer.Arena.STATE ? "no state's place" : "outside the scratch arena");
     }
 
-    private static void inArena(Plan plan, Launch l, Buffer b) {
-        if (b.arena() == Buffer.Arena.SCRATCH) {
-            Op.check(b.offset() >= 0 && b.end() <= plan.scratch(), "%s leaves the scratch arena", l.name());
-        }
+    private void put(Value v, Buffer b) {
+        end(b.arena(), b.offset(), b.end());
+        Buffer before = alive.put(v, b);
+        Op.check(before == null, "%s is written twice", v);
+        places.get(b.arena()).put(b.offset(), v);
     }
 
-    private static void apart(Launch l, Buffer b) {
-        boolean overlaps = l.workspace() > 0 && b.arena() == Buffer.Arena.SCRATCH
-                && b.offset() < l.workspaceOffset() + l.workspace() && l.workspaceOffset() < b.end();
-        Op.check(!overlaps, "the workspace of %s overlaps an operand", l.name());
+    /** Ends the values that lie in this range; whether there were none. */
+    private boolean end(Buffer.Arena arena, long from, long to) {
+        NavigableMap<Long, Value> map = places.get(arena);
+        Map.Entry<Long, Value> before = map.lowerEntry(from);
+        boolean spans = before != null && alive.get(before.getValue()).end() > from;
+        NavigableMap<Long, Value> ended = map.subMap(spans ? before.getKey() : from, true, to, false);
+        boolean none = ended.isEmpty();
+        ended.values().forEach(alive::remove);
+        ended.clear();
+        return none;
     }
 
     private static boolean overlap(Buffer a, Buffer b) {

@@ -21,6 +21,7 @@ class RandomPlansTest {
         Random random = new Random(seed);
         Set<String> frozen = RandomNet.freeze(model, random, seed % 3 == 0 ? 0 : random.nextDouble());
         Kernels kernels = PlanRuns.CATALOGUES.get(random.nextInt(PlanRuns.CATALOGUES.size()));
-        PlanRuns.compare(kernels, PlanRuns.train(model, frozen), PlanRuns.evaluate(model));
+        Precision precision = random.nextBoolean() ? Precision.FP32 : Precision.BF16;
+        PlanRuns.compare(kernels, 3, PlanRuns.train(model, frozen, precision), PlanRuns.evaluate(model));
     }
 }

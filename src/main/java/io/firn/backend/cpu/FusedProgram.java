@@ -1,6 +1,5 @@
 package io.firn.backend.cpu;
 
-import io.firn.graph.DType;
 import io.firn.graph.Drop;
 import io.firn.graph.Node;
 import io.firn.graph.Op;
@@ -46,7 +45,6 @@ final class FusedProgram {
     private final List<Pass> passes = new ArrayList<>();
     /** Memory for vectors that only this launch uses; freed with it. */
     private final Arena arena = Arena.ofAuto();
-    private final boolean half;
     private final boolean blocked;
     private int current;
 
@@ -54,7 +52,6 @@ final class FusedProgram {
         this.nodes = nodes;
         this.bind = bind;
         this.outputs = outputs;
-        half = nodes.stream().flatMap(n -> n.inputs().stream()).anyMatch(v -> v.dtype() == DType.BF16);
         nodes.forEach(n -> n.outputs().forEach(v -> producers.put(v, n)));
         slots = new Slots(this::tensor);
         blocked = allBlocked();
@@ -208,10 +205,6 @@ final class FusedProgram {
 
     Slots slots() {
         return slots;
-    }
-
-    boolean halfPrecision() {
-        return half;
     }
 
     /** The activations' type; null where the subgraph has none. */

@@ -18,7 +18,7 @@ final class NormalizeKernel implements Runnable {
     private final Workers.Task task = (row, thread) -> row(row);
 
     NormalizeKernel(Conversion.Normalize op, Tensor pixels, Tensor out, Workers workers) {
-        if (!pixels.layout().equals(Layout.NHWC) || !(out.layout().equals(Layout.NHWC) || out.layout().equals(Layout.BLOCKED16))) {
+        if (!pixels.layout().equals(Layout.NHWC) || out.layout() instanceof Layout.Opaque) {
             throw new IllegalArgumentException("cannot normalise %s to %s".formatted(pixels, out));
         }
         this.pixels = pixels;
@@ -47,7 +47,12 @@ final class NormalizeKernel implements Runnable {
         int h = row % s.h();
         int bytes = out.type().dtype().bytes();
         boolean blocked = out.layout().equals(Layout.BLOCKED16);
-        int pixelBytes = bytes * (blocked ? 16 : s.c());
+        int pixelBytes = bytes * switch (out.layout()) {
+            case Layout.Blocked16 b -> Layout.Blocked16.BLOCK;
+            case Layout.Nhwc last -> s.c();
+            case Layout.Dense d -> 1;
+            case Layout.Opaque o -> throw new IllegalStateException(o.label());
+        };
         for (int c = 0; c < s.c(); c++) {
             long from = pixels.address() + ((long) row * s.w()) * s.c() + c;
             long to = out.address() + out.layout().offset(s, n, c, h, 0) * bytes;

@@ -155,11 +155,7 @@ final class PassCompiler {
             return null;
         }
         Value v = (Value) pending.getFirst();
-        boolean alone = uses.getOrDefault(v, 0) == 1 && !stores.contains(v);
-        // A loop that converts bf16, takes SiLU's derivative and has a tail is more than the compiler inlines.
-        boolean fits = program.producer(v).op() instanceof Activation.Forward || !program.halfPrecision()
-                || ((Activation) program.producer(v).op()).kind() == Activation.Kind.RELU;
-        return alone && fits ? v : null;
+        return uses.getOrDefault(v, 0) == 1 && !stores.contains(v) ? v : null;
     }
 
     private void reduce(int r) {

@@ -25,8 +25,10 @@ final class Simd {
     private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
     /*
-     * Constants are vectors, not numbers: the Vector API's methods that take a number call so many others that the
-     * compiler's limit on inlining (15 levels) is soon passed, and every vector is then an object.
+     * The compiler inlines only so much of the Vector API into one loop (15 levels, 18 000 nodes), and beyond it every
+     * vector becomes an object, a hundred times slower. Hence constants are vectors, since the methods that take a
+     * number nest deeper; but shifts are by numbers, since by vectors they mask; and bf16 is sign-extended, since zero
+     * extension takes twice the nodes.
      */
     static final FloatVector ZERO = FloatVector.zero(F);
     static final FloatVector ONE = of(1f);
@@ -48,8 +50,6 @@ final class Simd {
     private static final FloatVector R3 = of(0.05517167f);
     private static final IntVector LEAST = IntVector.broadcast(I, Float.floatToRawIntBits(0x1.8p23f) + 1);
     private static final IntVector MOST = IntVector.broadcast(I, Float.floatToRawIntBits(0x1.8p23f) + 254);
-    private static final IntVector SIXTEEN = IntVector.broadcast(I, 16);
-    private static final IntVector TWENTY_THREE = IntVector.broadcast(I, 23);
     private static final IntVector INT_ONE = IntVector.broadcast(I, 1);
     private static final IntVector HALF_UNIT = IntVector.broadcast(I, 0x7FFF);
 
@@ -105,7 +105,7 @@ final class Simd {
     }
 
     private static FloatVector widen(ShortVector s) {
-        return ((IntVector) s.convertShape(VectorOperators.ZERO_EXTEND_S2I, I, 0)).lanewise(VectorOperators.LSHL, SIXTEEN)
+        return ((IntVector) s.convertShape(VectorOperators.S2I, I, 0)).lanewise(VectorOperators.LSHL, 16)
                 .reinterpretAsFloats();
     }
 
@@ -115,9 +115,9 @@ final class Simd {
      */
     private static ShortVector narrow(FloatVector v) {
         IntVector bits = v.reinterpretAsInts();
-        IntVector odd = bits.lanewise(VectorOperators.LSHR, SIXTEEN).lanewise(VectorOperators.AND, INT_ONE);
+        IntVector odd = bits.lanewise(VectorOperators.LSHR, 16).lanewise(VectorOperators.AND, INT_ONE);
         IntVector rounded = bits.lanewise(VectorOperators.ADD, odd.lanewise(VectorOperators.ADD, HALF_UNIT));
-        return (ShortVector) rounded.lanewise(VectorOperators.LSHR, SIXTEEN).convertShape(VectorOperators.I2S, S, 0);
+        return (ShortVector) rounded.lanewise(VectorOperators.LSHR, 16).convertShape(VectorOperators.I2S, S, 0);
     }
 
     /** max(x, 0) as a comparison: Java's own maximum orders zeros and NaN with four more instructions. */
@@ -126,10 +126,9 @@ final class Simd {
     }
 
     /**
-     * σ(x) = 1 / (1 + 2^t) with t = -x log₂e, to 4 units in the last place; NaN stays NaN, and infinities become it.
-     * Beyond 1e15 the result is any.  Adding 1.5 · 2²³ + 127 rounds t to n and leaves n + 127, held to 1 … 254, in the low bits, from where it
-     * moves to the exponent's place; a polynomial takes the rest. As few operations as possible: the compiler stops
-     * inlining the Vector API's methods at 18 000 nodes, which is about 60 of them.
+     * σ(x) = 1 / (1 + 2^t) with t = -x log₂e, to 4 units in the last place; NaN stays NaN, infinities become it, and
+     * beyond 1e15 the result means nothing. Adding 1.5 · 2²³ + 127 rounds t to n and leaves n + 127, held to 1 … 254, in
+     * the low bits, from where it moves to the exponent's place; a polynomial takes the rest.
      *
      * @param rough whether an error of 1e-4 will do
      */
@@ -140,7 +139,7 @@ final class Simd {
         FloatVector p = rough ? f.fma(R3, R2).fma(f, R1).fma(f, R0)
                 : f.fma(P5, P4).fma(f, P3).fma(f, P2).fma(f, P1).fma(f, P0);
         FloatVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.MAX, LEAST)
-                .lanewise(VectorOperators.MIN, MOST).lanewise(VectorOperators.LSHL, TWENTY_THREE).reinterpretAsFloats();
+                .lanewise(VectorOperators.MIN, MOST).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
         return ONE.div(p.fma(power, ONE));
     }
 }
