@@ -41,7 +41,7 @@ class TrainerTest {
 
     static Map<String, Object> options(Object... keysAndValues) {
         Map<String, Object> options = new HashMap<>(Map.of("data", data.toString(), "model", "resnet20", "epochs", 3,
-                "batch", 8, "precision", "fp32", "deterministic", true, "threads", 2));
+                "batch", 8, "precision", "fp32", "deterministic", true, "threads", 2, "depth", 0.3, "augment", "none"));
         for (int i = 0; i < keysAndValues.length; i += 2) {
             options.put((String) keysAndValues[i], keysAndValues[i + 1]);
         }
@@ -205,10 +205,10 @@ class TrainerTest {
         assertThat(log.toString()).contains("a fresh classifier of 2 classes replaces the file's, which has 4");
         Weights a = Safetensors.read(first.resolve("best.safetensors"));
         Weights b = weights(second);
-        assertThat(b.tensors().get("layer2.1.conv1.weight").data()).isEqualTo(a.tensors().get("layer2.1.conv1.weight").data());
+        assertThat(b.tensors().get("layer2.0.conv1.weight").data()).isEqualTo(a.tensors().get("layer2.0.conv1.weight").data());
         assertThat(b.tensors().get("fc.weight").shape().dims()).containsExactly(2, 64);
         assertThatThrownBy(() -> Firn.train(options("model", "resnet32", "init", first.toString()), folder.resolve("third")))
-                .isInstanceOf(UserError.class).hasMessageContaining("does not fit the model: missing layer1.3.conv1.weight");
+                .isInstanceOf(UserError.class).hasMessageContaining("does not fit the model: missing layer1.1.conv1.weight");
         assertThat(folder.resolve("third")).doesNotExist();
     }
 
@@ -221,7 +221,7 @@ class TrainerTest {
                 second);
         Weights a = weights(first);
         Weights b = weights(second);
-        for (String name : List.of("conv1.weight", "bn1.running_mean", "layer2.0.conv1.weight", "layer2.2.bn2.running_var")) {
+        for (String name : List.of("conv1.weight", "bn1.running_mean", "layer2.0.conv1.weight", "layer2.0.bn2.running_var")) {
             assertThat(b.tensors().get(name).data()).as(name).isEqualTo(a.tensors().get(name).data());
         }
         assertThat(b.tensors().get("layer3.0.conv1.weight").data())
@@ -229,12 +229,10 @@ class TrainerTest {
     }
 
     @Test
-    void aRunThatDivergesKeepsItsLastCheckpoint() {
+    void aRunThatDivergesWritesNoWeights() {
         Path run = folder.resolve("run");
-        Firn.train(options("max-steps", 2, "epochs", 20), run);
-        Path other = folder.resolve("other");
-        assertThatThrownBy(() -> Firn.train(options("lr", 1e10, "epochs", 20), other)).isInstanceOfSatisfying(UserError.class,
+        assertThatThrownBy(() -> Firn.train(options("lr", 1e10, "epochs", 20), run)).isInstanceOfSatisfying(UserError.class,
                 e -> assertThat(e.kind()).isEqualTo(UserError.Kind.DIVERGED)).hasMessageContaining("lower --lr (it was 1.0E10)");
-        assertThat(other.resolve("weights.safetensors")).doesNotExist();
+        assertThat(run.resolve("weights.safetensors")).doesNotExist();
     }
 }
