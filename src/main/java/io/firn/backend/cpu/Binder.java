@@ -115,7 +115,7 @@ final class Binder {
 
     private dnnl_primitive_desc convolution(Launch l, List<Primitive.Argument> arguments) {
         Product p = Product.of(l.subgraph().nodes(), plan.activations()).orElseThrow();
-        dnnl_primitive_desc pd = descriptors.convolution(p).get(l.kernel().variant()).handle();
+        dnnl_primitive_desc pd = descriptors.convolution(p, l.kernel().variant()).orElseThrow().handle();
         Node n = l.subgraph().nodes().getFirst();
         switch (p.direction()) {
             case FORWARD -> {

@@ -9,10 +9,12 @@ import io.firn.plan.Buffer;
 import io.firn.plan.Kernels;
 import io.firn.plan.Layout;
 import io.firn.plan.Plan;
+import io.firn.plan.PlanRequest;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.Target;
 import io.firn.plan.TuningTable;
+import java.util.List;
 import java.util.Map;
 
 /** The CPU through oneDNN and own kernels. */
@@ -74,8 +76,17 @@ public final class CpuBackend implements Backend {
 
     @Override
     public Kernels kernels(TuningTable table) {
-        // Blocks of 16 channels are what oneDNN's AVX-512 code is written for; elsewhere NHWC loses least.
-        return new CpuKernels(descriptors, table, has(dnnl_cpu_isa_avx512_core) ? Layout.BLOCKED16 : Layout.NHWC);
+        return new CpuKernels(descriptors, table, defaultLayout());
+    }
+
+    /** Blocks of 16 channels are what oneDNN's AVX-512 code is written for; elsewhere NHWC loses least. */
+    private Layout defaultLayout() {
+        return has(dnnl_cpu_isa_avx512_core) ? Layout.BLOCKED16 : Layout.NHWC;
+    }
+
+    @Override
+    public TuningTable tune(List<PlanRequest> requests, TuningTable known) {
+        return new Tuner(this, dnn, descriptors).tune(requests, known);
     }
 
     @Override

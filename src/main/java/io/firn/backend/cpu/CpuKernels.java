@@ -61,7 +61,7 @@ final class CpuKernels implements Kernels {
         }
         Optional<Product> product = Product.of(nodes, activations);
         if (product.isPresent()) {
-            return outputs.equals(Set.of(nodes.getLast().output())) && !descriptors.convolution(product.get()).isEmpty();
+            return outputs.equals(Set.of(nodes.getLast().output())) && descriptors.convolution(product.get(), 0).isPresent();
         }
         return FusedKernel.supports(nodes);
     }
@@ -152,24 +152,22 @@ final class CpuKernels implements Kernels {
 
     /** The implementation that was measured to be the fastest, else the first that is not known to be pathological. */
     private Descriptor choose(Product p) {
-        List<Descriptor> all = descriptors.convolution(p);
-        if (all.isEmpty()) {
-            throw new OneDnn.Failed("no implementation of " + p.key(), org.bytedeco.dnnl.global.dnnl.dnnl_unimplemented);
-        }
         String measured = table.choices().get(p.key());
-        for (Descriptor d : all) {
-            if (name(d).equals(measured)) {
-                return d;
+        if (measured != null) {
+            int variant = Integer.parseInt(measured.substring(measured.lastIndexOf('#') + 1));
+            Optional<Descriptor> d = descriptors.convolution(p, variant).filter(v -> name(v).equals(measured));
+            if (d.isPresent()) {
+                return d.get();
             }
         }
         if (p.depthwise()) {
-            for (Descriptor d : all) {
+            for (Descriptor d : descriptors.convolutions(p)) {
                 if (d.implementation().startsWith("jit_dw") || d.implementation().startsWith("jit_uni_dw")) {
                     return d;
                 }
             }
         }
-        return all.getFirst();
+        return descriptors.convolution(p, 0).orElseThrow(() -> new IllegalStateException("oneDNN has no " + p.key()));
     }
 
     /** Names an implementation among those of its product; two may share oneDNN's text, but not the number. */

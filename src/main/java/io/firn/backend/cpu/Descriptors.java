@@ -23,7 +23,7 @@ import org.bytedeco.dnnl.dnnl_primitive_desc;
  */
 final class Descriptors implements AutoCloseable {
     private final OneDnn dnn;
-    private final Map<Product, List<Descriptor>> convolutions = new HashMap<>();
+    private final Map<Variant, Optional<Descriptor>> convolutions = new HashMap<>();
     private final Map<Object, Descriptor> others = new HashMap<>();
     private final Map<Integer, dnnl_memory_desc> vectors = new HashMap<>();
     private final Map<String, Packed> packed = new HashMap<>();
@@ -33,23 +33,25 @@ final class Descriptors implements AutoCloseable {
         this.dnn = dnn;
     }
 
-    /** Every implementation of a convolution that oneDNN has here, in its order of preference; empty: not supported. */
-    List<Descriptor> convolution(Product p) {
-        List<Descriptor> known = convolutions.get(p);
-        if (known == null) {
-            known = new ArrayList<>();
-            for (int variant = 0; ; variant++) {
-                Optional<dnnl_primitive_desc> pd = create(p, variant);
-                if (pd.isEmpty()) {
-                    break;
-                }
-                Descriptor d = new Descriptor(pd.get(), OneDnn.implementation(pd.get()), variant);
-                owned.add(d);
-                known.add(d);
-            }
-            convolutions.put(p, known);
+    private record Variant(Product product, int number) {
+    }
+
+    /** An implementation of a convolution by its number in oneDNN's order of preference; empty: it has no such. */
+    Optional<Descriptor> convolution(Product p, int variant) {
+        return convolutions.computeIfAbsent(new Variant(p, variant), v -> create(p, variant).map(pd -> {
+            Descriptor d = new Descriptor(pd, OneDnn.implementation(pd), variant);
+            owned.add(d);
+            return d;
+        }));
+    }
+
+    /** Every implementation of a convolution that oneDNN has here; empty: not supported. */
+    List<Descriptor> convolutions(Product p) {
+        List<Descriptor> all = new ArrayList<>();
+        for (Optional<Descriptor> d = convolution(p, 0); d.isPresent(); d = convolution(p, all.size())) {
+            all.add(d.get());
         }
-        return known;
+        return all;
     }
 
     private Optional<dnnl_primitive_desc> create(Product p, int variant) {
