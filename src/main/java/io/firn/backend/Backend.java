@@ -1,10 +1,12 @@
 package io.firn.backend;
 
 import io.firn.plan.Kernels;
+import io.firn.plan.PlanRequest;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.Target;
 import io.firn.plan.TuningTable;
+import java.util.List;
 
 /** A device that runs programs. */
 public interface Backend extends AutoCloseable {
@@ -13,6 +15,12 @@ public interface Backend extends AutoCloseable {
 
     /** What it computes and how, with these measured choices. */
     Kernels kernels(TuningTable table);
+
+    /**
+     * Measures what the table does not know yet about these plans, and returns it with the choices added. Takes seconds
+     * where much is unknown.
+     */
+    TuningTable tune(List<PlanRequest> requests, TuningTable known);
 
     /** The precision that {@code --precision auto} means here. */
     Precision bestPrecision();

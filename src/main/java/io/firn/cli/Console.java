@@ -1,14 +1,22 @@
 package io.firn.cli;
 
+import com.fasterxml.jackson.annotation.JsonIncludeProperties;
+import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.module.SimpleModule;
+import com.fasterxml.jackson.databind.ser.std.StdSerializer;
+import io.firn.data.DamagedImage;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * How commands print: one JSON document for programs, aligned tables for people. Both return text, which a command
@@ -25,7 +33,33 @@ public final class Console {
                 .enable(SerializationFeature.INDENT_OUTPUT)
                 .disable(SerializationFeature.FAIL_ON_EMPTY_BEANS)
                 .disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET)
+                .addModule(new SimpleModule().addSerializer(new OrNull()))
+                .addMixIn(DamagedImage.class, DamagedJson.class)
                 .build();
+    }
+
+    /** An absent value is null. */
+    private static final class OrNull extends StdSerializer<Optional<?>> {
+        private static final long serialVersionUID = 1L;
+
+        OrNull() {
+            super(Optional.class, false);
+        }
+
+        @Override
+        public void serialize(Optional<?> value, JsonGenerator json, SerializerProvider provider) throws IOException {
+            provider.defaultSerializeValue(value.orElse(null), json);
+        }
+    }
+
+    /** It is an exception, whose trace nobody wants. */
+    @JsonIncludeProperties({"file", "reason"})
+    private interface DamagedJson {
+        @JsonProperty
+        String file();
+
+        @JsonProperty
+        String reason();
     }
 
     /**

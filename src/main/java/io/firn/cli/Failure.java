@@ -7,14 +7,17 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.ReadOnlyFileSystemException;
+import java.util.Locale;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
+import java.util.regex.Pattern;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /** What a failure means to the user: an exit code and one line. */
 record Failure(int exitCode, String line) {
     static final int OTHER = UserError.Kind.OTHER.exitCode();
+    private static final Pattern ENUM = Pattern.compile("expected one of \\[(.*?)] \\(case-insensitive\\)");
 
     Failure {
         line = line.strip().replaceAll("\\s*\\R\\s*", " ");
@@ -65,7 +68,7 @@ record Failure(int exitCode, String line) {
     private static String usage(ParameterException e) {
         String command = e.getCommandLine().getCommandSpec().qualifiedName();
         String hint = "see '" + command + " --help'";
-        String message = e.getMessage();
+        String message = plain(e.getMessage());
         if (e instanceof UnmatchedArgumentException u) {
             String first = u.getUnmatched().getFirst();
             boolean isCommand = !first.startsWith("-") && !e.getCommandLine().getSubcommands().isEmpty();
@@ -76,5 +79,12 @@ record Failure(int exitCode, String line) {
             }
         }
         return message.substring(0, 1).toLowerCase() + message.substring(1) + "; " + hint;
+    }
+
+    /** picocli's words for a wrong value, without Java's type names. */
+    private static String plain(String message) {
+        return ENUM.matcher(message).replaceAll(m -> "expected one of " + m.group(1).toLowerCase(Locale.ROOT))
+                .replace("is not an int", "is no whole number").replace("is not a long", "is no whole number")
+                .replace("is not a double", "is no number");
     }
 }

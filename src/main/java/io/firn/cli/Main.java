@@ -1,11 +1,13 @@
 package io.firn.cli;
 
+import io.firn.train.Devices;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -20,7 +22,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true, scope = ScopeType.INHERIT, usageHelpAutoWidth = true,
         header = "Trains, fine-tunes and scales ResNet and EfficientNet.",
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {},
+        subcommands = {InfoCommand.class, ModelsCommand.class, SummaryCommand.class, PlanCommand.class, DataCommand.class,
+                TrainCommand.class, EvaluateCommand.class, PredictCommand.class, HelpCommand.class},
         footer = {"", "Example: firn train --data fashion-mnist --model resnet20 --epochs 2"})
 public final class Main implements Runnable {
     @Option(names = "--debug", description = "Print the stack trace of a failure.", scope = ScopeType.INHERIT)
@@ -28,6 +31,24 @@ public final class Main implements Runnable {
 
     @Spec
     private CommandSpec spec;
+
+    private final Devices devices;
+    private final PrintStream err;
+
+    private Main(Devices devices, PrintStream err) {
+        this.devices = devices;
+        this.err = err;
+    }
+
+    /** Standard error, for what draws over itself. */
+    PrintStream err() {
+        return err;
+    }
+
+    /** Where commands get the device that they compute on. */
+    Devices devices() {
+        return devices;
+    }
 
     public static void main(String[] args) {
         StandardStreams.restoreStandardError();
@@ -48,7 +69,11 @@ public final class Main implements Runnable {
 
     /** Runs one command line and returns the exit code; what it prints goes to the given streams. */
     static int run(String[] args, PrintStream out, PrintStream err) {
-        CommandLine line = new CommandLine(new Main())
+        return run(args, out, err, Devices::local);
+    }
+
+    static int run(String[] args, PrintStream out, PrintStream err, Devices devices) {
+        CommandLine line = new CommandLine(new Main(devices, err))
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(new PrintWriter(err, true, StandardCharsets.UTF_8))
@@ -84,8 +109,12 @@ public final class Main implements Runnable {
     static final class Version implements IVersionProvider {
         @Override
         public String[] getVersion() {
+            return new String[]{"firn " + number()};
+        }
+
+        static String number() {
             String version = Main.class.getPackage().getImplementationVersion();
-            return new String[]{"firn " + (version == null ? "(not packaged)" : version)};
+            return version == null ? "(not packaged)" : version;
         }
     }
 }

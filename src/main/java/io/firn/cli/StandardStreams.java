@@ -26,6 +26,7 @@ final class StandardStreams {
      * Gives standard error back to the user. The JVM warns of the incubating Vector API at every start and cannot be
      * told not to, so the launcher starts it with standard error shut off and the real one under another descriptor.
      */
+    @SuppressWarnings("restricted")
     static void restoreStandardError() {
         Integer saved = Integer.getInteger(STDERR_PROPERTY);
         if (saved == null) {

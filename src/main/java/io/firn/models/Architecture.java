@@ -8,6 +8,8 @@ sealed interface Architecture permits EfficientNet, ResNet {
     /** Above this an input or a factor is a slip of the pen. */
     int LARGEST_RESOLUTION = 16_384;
     double LARGEST_FACTOR = 100;
+    /** Above this FLOPs and bytes may no longer fit a long. */
+    int LARGEST_BATCH = 65_536;
 
     String name();
 
@@ -40,6 +42,7 @@ sealed interface Architecture permits EfficientNet, ResNet {
      */
     default ModelOptions resolve(ModelOptions o) {
         require(o.batch() >= 1, "--batch %d: a batch has at least 1 image", o.batch());
+        require(o.batch() <= LARGEST_BATCH, "--batch %d is too large: the largest is %d", o.batch(), LARGEST_BATCH);
         require(o.classes() >= 0, "--classes %d: a classifier has at least 1 class", o.classes());
         require(o.channels() == 1 || o.channels() == 3, "--channels %d: images have 1 or 3 channels", o.channels());
         require(o.phi().isEmpty() || o.width().isEmpty() && o.depth().isEmpty(),

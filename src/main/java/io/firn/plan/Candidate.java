@@ -1,5 +1,6 @@
 package io.firn.plan;
 
+import java.util.Collections;
 import java.util.List;
 
 /**
@@ -9,13 +10,18 @@ import java.util.List;
  * @param inputs    layout that each input must have; only packed weights may be opaque
  * @param outputs   layout of each output
  * @param workspace bytes of scratch memory that nothing else uses meanwhile
- * @param inPlace   for each output, the number of the input whose buffer it may take over, or -1
+ * @param inPlace   for each output, the numbers of the inputs whose buffer it may take over, best first
  */
-public record Candidate(Kernel kernel, List<Layout> inputs, List<Layout> outputs, long workspace, List<Integer> inPlace) {
+public record Candidate(Kernel kernel, List<Layout> inputs, List<Layout> outputs, long workspace, List<List<Integer>> inPlace) {
 
     public Candidate {
         inputs = List.copyOf(inputs);
         outputs = List.copyOf(outputs);
         inPlace = List.copyOf(inPlace);
+    }
+
+    /** Without results in place. */
+    public static Candidate of(Kernel kernel, List<Layout> inputs, List<Layout> outputs, long workspace) {
+        return new Candidate(kernel, inputs, outputs, workspace, Collections.nCopies(outputs.size(), List.of()));
     }
 }

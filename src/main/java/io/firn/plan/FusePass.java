@@ -60,9 +60,15 @@ final class FusePass {
     }
 
     private List<Subgraph> fuse() {
+        Set<Group> ends = new LinkedHashSet<>();
         for (Node n : graph.nodes().reversed()) {
             Set<Group> readers = readers(n);
-            Group joined = readers.stream().filter(g -> joins(n, g, readers)).findFirst().orElseGet(Group::new);
+            // What nothing reads, such as the optimizer's steps, may be one launch with its like.
+            Group joined = (readers.isEmpty() ? ends : readers).stream().filter(g -> joins(n, g, readers)).findFirst()
+                    .orElseGet(Group::new);
+            if (readers.isEmpty()) {
+                ends.add(joined);
+            }
             joined.nodes.addFirst(n);
             joined.readers.addAll(readers);
             joined.readers.remove(joined);

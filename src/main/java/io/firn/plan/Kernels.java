@@ -28,8 +28,12 @@ public interface Kernels {
     /** In which layout each activation of the graph lies. */
     Layout activationLayout(Graph graph);
 
-    /** The kernels for a subgraph that is supported, best first; {@code layout} is that of activations. */
+    /** The kernels for a subgraph that is supported, best first; {@code layout} is that of activations.
+     * Never asked for a cast alone: see {@link #conversion}. */
     List<Candidate> candidates(Subgraph subgraph, Layout layout);
+
+    /** The kernel for a cast alone, between the layouts that its neighbours asked for. */
+    Candidate conversion(Subgraph cast, Layout from, Layout to);
 
     /** Library names and versions, for the plan's record. */
     String versions();

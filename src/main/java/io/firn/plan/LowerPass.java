@@ -1,5 +1,6 @@
 package io.firn.plan;
 
+import io.firn.graph.Conversion;
 import io.firn.graph.Graph;
 import io.firn.graph.Node;
 import io.firn.graph.Phase;
@@ -46,25 +47,32 @@ final class LowerPass {
         List<Choice> step = new ArrayList<>();
         Set<Value> constant = constants();
         Set<Value> ready = new HashSet<>(graph.states().stream().map(State::value).toList());
-        for (Subgraph s : FusePass.run(graph, kernels)) {
-            Choice c = new Choice(s, kernels.candidates(s, activations).getFirst());
+        List<Subgraph> subgraphs = FusePass.run(graph, kernels);
+        Map<Subgraph, Candidate> chosen = new HashMap<>();
+        for (Subgraph s : subgraphs) {
+            if (!isConversion(s)) {
+                Candidate c = kernels.candidates(s, activations).getFirst();
+                chosen.put(s, c);
+                for (int i = 0; i < s.outputs().size(); i++) {
+                    settle(s, s.outputs().get(i), c.outputs().get(i));
+                }
+                for (int i = 0; i < s.inputs().size(); i++) {
+                    settle(s, s.inputs().get(i), c.inputs().get(i));
+                }
+            }
+        }
+        for (Subgraph s : subgraphs) {
+            if (isConversion(s)) {
+                // Casts also pack and unpack: their layouts are what their neighbours asked for.
+                chosen.put(s, kernels.conversion(s, layouts.computeIfAbsent(s.inputs().getFirst(), v -> Layout.DENSE),
+                        layouts.computeIfAbsent(s.outputs().getFirst(), v -> Layout.DENSE)));
+            }
+            Choice c = new Choice(s, chosen.get(s));
             // A constant that is computed beside what changes is computed every step, and so is what reads it.
             boolean once = constant.containsAll(s.outputs()) && ready.containsAll(s.inputs());
             (once ? prepare : step).add(c);
             if (once) {
                 ready.addAll(s.outputs());
-            }
-            for (int i = 0; i < s.outputs().size(); i++) {
-                layouts.put(s.outputs().get(i), c.candidate.outputs().get(i));
-            }
-            for (int i = 0; i < s.inputs().size(); i++) {
-                // Inputs of the step and states take the layout that their first reader wants.
-                Layout wanted = c.candidate.inputs().get(i);
-                Layout known = layouts.putIfAbsent(s.inputs().get(i), wanted);
-                if (known != null && !known.equals(wanted)) {
-                    throw new IllegalStateException("%s wants %s in layout %s, but it is written as %s".formatted(
-                            s.anchor().name(), s.inputs().get(i), wanted, known));
-                }
             }
         }
         Scratch scratch = layOut(prepare, step);
@@ -79,6 +87,18 @@ final class LowerPass {
         }
         return new Plan(request.name(), graph, target, request.precision(), activations, prepared, launches, buffers,
                 scratch.bytes, scratch.live);
+    }
+
+    private static boolean isConversion(Subgraph s) {
+        return s.nodes().size() == 1 && s.nodes().getFirst().op() instanceof Conversion.Cast;
+    }
+
+    private void settle(Subgraph s, Value v, Layout wanted) {
+        Layout known = layouts.putIfAbsent(v, wanted);
+        if (known != null && !known.equals(wanted)) {
+            throw new IllegalStateException("%s has %s in layout %s, but another launch in %s".formatted(
+                    s.anchor().name(), v, wanted, known));
+        }
     }
 
     private Launch launch(Choice c, long workspaceOffset, Estimate estimate) {
@@ -201,16 +221,19 @@ final class LowerPass {
             Choice c = all.get(i);
             Set<Value> used = new HashSet<>();
             for (int o = 0; o < c.subgraph.outputs().size(); o++) {
-                int input = c.candidate.inPlace().get(o);
                 Value out = c.subgraph.outputs().get(o);
-                if (input < 0 || buffers.containsKey(out) || lasting.contains(out)) {
+                if (buffers.containsKey(out) || lasting.contains(out)) {
                     continue;
                 }
-                Value in = c.subgraph.inputs().get(input);
-                boolean ends = lastUse.get(in) == i && !lasting.contains(in) && !buffers.containsKey(in);
-                if (ends && layouts.get(in).bytes(in.type()) == layouts.get(out).bytes(out.type()) && used.add(in)) {
-                    taken.put(out, in);
-                }
+                int launch = i;
+                c.candidate.inPlace().get(o).stream().map(c.subgraph.inputs()::get)
+                        .filter(in -> lastUse.get(in) == launch && !lasting.contains(in) && !buffers.containsKey(in)
+                                && !used.contains(in)
+                                && layouts.get(in).bytes(in.type()) == layouts.get(out).bytes(out.type()))
+                        .findFirst().ifPresent(in -> {
+                            used.add(in);
+                            taken.put(out, in);
+                        });
             }
         }
         return taken;

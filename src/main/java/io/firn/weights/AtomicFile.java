@@ -2,6 +2,7 @@ package io.firn.weights;
 
 import io.firn.error.UserError;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
@@ -50,6 +51,16 @@ public final class AtomicFile {
         } catch (IOException e) {
             throw UserError.other("cannot write %s: %s", target, reason(e)).causedBy(e);
         }
+    }
+
+    /** As {@link #write(Path, Content)}, with these bytes. */
+    public static void write(Path target, byte[] bytes) {
+        write(target, out -> {
+            ByteBuffer rest = ByteBuffer.wrap(bytes);
+            while (rest.hasRemaining()) {
+                out.write(rest);
+            }
+        });
     }
 
     private static void writeFlushed(Path file, Content content) throws IOException {

@@ -17,6 +17,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.TreeMap;
+import java.util.function.Function;
 
 /**
  * Weight files in the safetensors format: eight bytes with the header's length (little-endian), a JSON header, the
@@ -109,51 +111,69 @@ public final class Safetensors {
      * @throws UserError (other) naming the path, where it is unwritable or the disk full; the file is then as it was
      */
     public static void write(Path file, Weights weights) {
-        write(file, weights, withCounts(weights, 0, false));
+        write(file, weights, 0, false);
     }
 
     /** As {@link #write(Path, Weights)}, with {@code batches} as the number of batches of every batch norm. */
     public static void write(Path file, Weights weights, long batches) {
-        write(file, weights, withCounts(weights, batches, true));
+        write(file, weights, batches, true);
     }
 
-    private static void write(Path file, Weights weights, SequencedMap<String, Tensor> tensors) {
-        byte[] json = header(tensors, weights.metadata());
+    private static void write(Path file, Weights weights, long batches, boolean replace) {
+        SequencedMap<String, Tensor> all = new LinkedHashMap<>(weights.tensors());
+        if (replace) {
+            all.replaceAll((name, t) -> isCount(name, t.shape()) ? Tensor.scalar(batches) : t);
+        }
+        SequencedMap<String, Shape> shapes = new LinkedHashMap<>();
+        all.forEach((name, t) -> shapes.put(name, t.shape()));
+        write(file, shapes, name -> all.get(name).data(), weights.metadata(), batches);
+    }
+
+    /**
+     * As {@link #write(Path, Weights, long)}, for tensors that are not in memory all at once.
+     *
+     * @param shapes by name, in the file's order
+     * @param data   asked for one tensor after the other; what it returned before may be overwritten
+     */
+    public static void write(Path file, SequencedMap<String, Shape> shapes, Function<String, float[]> data,
+                             Map<String, String> metadata, long batches) {
+        SequencedMap<String, Shape> all = withCounts(shapes);
+        byte[] json = header(all, new TreeMap<>(metadata));
         AtomicFile.write(file, out -> {
             ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
             writeFully(out, chunk.clear().putLong(json.length).flip());
             writeFully(out, ByteBuffer.wrap(json));
             for (boolean counts : new boolean[]{true, false}) {
-                for (Map.Entry<String, Tensor> e : tensors.entrySet()) {
+                for (Map.Entry<String, Shape> e : all.entrySet()) {
                     if (isCount(e.getKey(), e.getValue()) == counts) {
-                        writeData(out, chunk, e.getValue().data(), counts);
+                        boolean given = shapes.containsKey(e.getKey());
+                        writeData(out, chunk, given ? data.apply(e.getKey()) : new float[]{batches}, counts);
                     }
                 }
             }
         });
     }
 
-    private static SequencedMap<String, Tensor> withCounts(Weights weights, long batches, boolean replace) {
-        SequencedMap<String, Tensor> all = new LinkedHashMap<>();
-        weights.tensors().forEach((name, t) -> {
-            boolean given = isCount(name, t);
-            all.put(name, given && replace ? Tensor.scalar(batches) : t);
+    private static SequencedMap<String, Shape> withCounts(SequencedMap<String, Shape> shapes) {
+        SequencedMap<String, Shape> all = new LinkedHashMap<>();
+        shapes.forEach((name, shape) -> {
+            all.put(name, shape);
             if (name.endsWith(Weights.VARIANCE)) {
                 String norm = name.substring(0, name.length() - Weights.VARIANCE.length());
-                if (!weights.tensors().containsKey(norm + Weights.COUNT)) {
-                    all.put(norm + Weights.COUNT, Tensor.scalar(batches));
+                if (!shapes.containsKey(norm + Weights.COUNT)) {
+                    all.put(norm + Weights.COUNT, Shape.SCALAR);
                 }
             }
         });
         return all;
     }
 
-    private static boolean isCount(String name, Tensor t) {
-        return name.endsWith(Weights.COUNT) && t.shape().equals(Shape.SCALAR);
+    private static boolean isCount(String name, Shape shape) {
+        return name.endsWith(Weights.COUNT) && shape.equals(Shape.SCALAR);
     }
 
     /** Counts come first in the data, so that every element is aligned to its size; the header keeps the order. */
-    private static byte[] header(SequencedMap<String, Tensor> tensors, Map<String, String> metadata) {
+    private static byte[] header(SequencedMap<String, Shape> tensors, Map<String, String> metadata) {
         ObjectNode root = new ObjectMapper().createObjectNode();
         if (!metadata.isEmpty()) {
             ObjectNode node = root.putObject(SafetensorsHeader.METADATA);
@@ -161,14 +181,14 @@ public final class Safetensors {
         }
         long count = 0;
         long other = 8 * tensors.entrySet().stream().filter(e -> isCount(e.getKey(), e.getValue())).count();
-        for (Map.Entry<String, Tensor> e : tensors.entrySet()) {
+        for (Map.Entry<String, Shape> e : tensors.entrySet()) {
             boolean isCount = isCount(e.getKey(), e.getValue());
             long begin = isCount ? count : other;
-            long end = begin + (isCount ? 8 : 4L * e.getValue().data().length);
+            long end = begin + (isCount ? 8 : 4 * e.getValue().elements());
             count = isCount ? end : count;
             other = isCount ? other : end;
             ObjectNode node = root.putObject(e.getKey()).put("dtype", isCount ? "I64" : "F32");
-            e.getValue().shape().dims().forEach(node.withArray("shape")::add);
+            e.getValue().dims().forEach(node.withArray("shape")::add);
             node.putArray("data_offsets").add(begin).add(end);
         }
         String json = root.toString();

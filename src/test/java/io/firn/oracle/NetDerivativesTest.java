@@ -20,7 +20,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
-/** Gradients of whole small nets against finite differences, for every parameter. */
+/** Whole small nets: the gradient of every parameter against finite differences, and magnitudes. */
 class NetDerivativesTest {
     private static final double TOLERANCE = 1e-6;
 
@@ -57,12 +57,25 @@ class NetDerivativesTest {
     private static void check(SmallNet net) {
         Graph forward = net.build();
         Map<String, double[]> given = net.given();
-        GraphOracle.Evaluation result = GraphOracle.evaluate(differentiate(forward), given);
+        Graph g = differentiate(forward);
+        GraphOracle.Evaluation result = GraphOracle.evaluate(g, given);
         for (State s : forward.states(State.Kind.PARAMETER)) {
             double error = FiniteDifferences.error(x -> loss(forward, given, s.name(), x), given.get(s.name()),
                     result.output("grad." + s.name()), s.name().hashCode());
             assertThat(error).as(s.name()).isLessThan(TOLERANCE);
         }
+        checkMagnitudes(g, given);
+    }
+
+    /** The whole net as one chain: what rounding every value does stays within what the magnitudes foresee. */
+    private static void checkMagnitudes(Graph g, Map<String, double[]> given) {
+        Map<Value, double[]> exact = GraphOracle.evaluate(g, given).values();
+        Map<Value, double[]> stored = GraphOracle.evaluate(g, given, GraphOracle.Precision.STORED).values();
+        Map<Value, double[]> inputs = new HashMap<>(exact);
+        g.nodes().forEach(n -> inputs.keySet().removeAll(n.outputs()));
+        Map<Value, double[]> magnitudes = Magnitudes.of(g.nodes(), inputs, Tolerance.FP32);
+        exact.forEach((v, data) -> assertThat(Tolerance.error(stored.get(v), data, magnitudes.get(v))).as(v.name())
+                .isLessThanOrEqualTo(Tolerance.FP32.share()));
     }
 
     private static double loss(Graph g, Map<String, double[]> given, String changed, double[] x) {

@@ -1,0 +1,219 @@
+package io.firn.backend.cpu;
+
+import io.firn.backend.Session;
+import io.firn.graph.DType;
+import io.firn.graph.Shape;
+import io.firn.graph.Type;
+import io.firn.plan.Buffer;
+import io.firn.plan.Launch;
+import io.firn.plan.Layout;
+import io.firn.plan.Plan;
+import io.firn.plan.Program;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** A program in this process's memory: two arenas and, for each plan, the list of what to run. */
+final class CpuSession implements Session {
+    private final CpuBackend backend;
+    private final Program program;
+    private final NativeArena state;
+    private final NativeArena scratch;
+    private final Map<Plan, Loaded> loaded = new IdentityHashMap<>();
+    /** The plan whose prepared values are in scratch memory; null: none's. */
+    private Plan entered;
+    private boolean closed;
+
+    /** What a plan runs. */
+    private record Loaded(Executable[] prepare, Executable[] step, Map<Launch, Executable> byLaunch) {
+    }
+
+    CpuSession(CpuBackend backend, Program program) {
+        this.backend = backend;
+        this.program = program;
+        state = new NativeArena(program.state().bytes());
+        scratch = new NativeArena(program.scratchBytes());
+        try {
+            for (Plan plan : program.plans()) {
+                loaded.put(plan, bind(plan));
+            }
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    private Loaded bind(Plan plan) {
+        Binder binder = backend.binder(plan, Map.of(Buffer.Arena.STATE, state.address(), Buffer.Arena.SCRATCH,
+                scratch.address()));
+        List<Executable> prepare = new ArrayList<>();
+        List<Executable> step = new ArrayList<>();
+        Map<Launch, Executable> byLaunch = new IdentityHashMap<>();
+        try {
+            for (Launch l : plan.prepare()) {
+                prepare.add(binder.bind(l));
+                byLaunch.put(l, prepare.getLast());
+            }
+            for (Launch l : plan.launches()) {
+                step.add(binder.bind(l));
+                byLaunch.put(l, step.getLast());
+            }
+        } catch (RuntimeException | Error e) {
+            prepare.forEach(Executable::close);
+            step.forEach(Executable::close);
+            throw e;
+        }
+        return new Loaded(prepare.toArray(Executable[]::new), step.toArray(Executable[]::new), byLaunch);
+    }
+
+    @Override
+    public Program program() {
+        return program;
+    }
+
+    @Override
+    public MemorySegment input(Plan plan, String name) {
+        return segment(plan.input(name));
+    }
+
+    @Override
+    public void step(Plan plan) {
+        Loaded l = enter(plan);
+        for (Executable e : l.step) {
+            e.run();
+        }
+    }
+
+    private Loaded enter(Plan plan) {
+        Loaded l = loaded.get(plan);
+        backend.useThreads();
+        if (entered != plan) {
+            for (Executable e : l.prepare) {
+                e.run();
+            }
+            entered = plan;
+        }
+        return l;
+    }
+
+    @Override
+    public void run(Plan plan, Launch launch) {
+        backend.useThreads();
+        loaded.get(plan).byLaunch.get(launch).run();
+    }
+
+    @Override
+    public void output(Plan plan, String name, float[] to) {
+        Buffer b = plan.output(name);
+        check(b, to);
+        MemorySegment.copy(segment(b), ValueLayout.JAVA_FLOAT, 0, to, 0, to.length);
+    }
+
+    @Override
+    public void readState(String name, float[] to) {
+        Buffer b = stateBuffer(name, to);
+        MemorySegment.copy(segment(b), ValueLayout.JAVA_FLOAT, 0, to, 0, to.length);
+    }
+
+    @Override
+    public void writeState(String name, float[] from) {
+        Buffer b = stateBuffer(name, from);
+        MemorySegment.copy(from, 0, segment(b), ValueLayout.JAVA_FLOAT, 0, from.length);
+        entered = null;
+    }
+
+    private Buffer stateBuffer(String name, float[] data) {
+        Buffer b = program.state().buffers().get(name);
+        if (b == null) {
+            throw new IllegalArgumentException("no state is named " + name);
+        }
+        check(b, data);
+        return b;
+    }
+
+    private static void check(Buffer b, float[] data) {
+        if (b.type().dtype() != DType.F32 || b.layout() != Layout.DENSE || b.type().shape().elements() != data.length) {
+            throw new IllegalArgumentException("%d floats for %s".formatted(data.length, b));
+        }
+    }
+
+    private MemorySegment segment(Buffer b) {
+        return (b.arena() == Buffer.Arena.STATE ? state : scratch).segment(b.offset(), b.bytes());
+    }
+
+    @Override
+    public double[] read(Plan plan, Launch launch, boolean output, int index) {
+        Buffer b = (output ? launch.outputs() : launch.inputs()).get(index);
+        if (b.layout() instanceof Layout.Opaque) {
+            return unpacked(b);
+        }
+        MemorySegment memory = segment(b);
+        Shape s = b.type().shape();
+        double[] values = new double[Math.toIntExact(s.elements())];
+        if (s.rank() != 4 || b.layout() == Layout.DENSE) {
+            for (int i = 0; i < values.length; i++) {
+                values[i] = element(memory, b.type().dtype(), i);
+            }
+            return values;
+        }
+        int i = 0;
+        for (int n = 0; n < s.n(); n++) {
+            for (int c = 0; c < s.c(); c++) {
+                for (int h = 0; h < s.h(); h++) {
+                    for (int w = 0; w < s.w(); w++) {
+                        values[i++] = element(memory, b.type().dtype(), b.layout().offset(s, n, c, h, w));
+                    }
+                }
+            }
+        }
+        return values;
+    }
+
+    private double[] unpacked(Buffer b) {
+        Type dense = b.type();
+        try (NativeArena copy = new NativeArena(dense.bytes())) {
+            long address = (b.arena() == Buffer.Arena.STATE ? state : scratch).address() + b.offset();
+            try (Reorder r = backend.reorder(new Tensor(address, b.type(), b.layout()),
+                    new Tensor(copy.address(), dense, Layout.DENSE))) {
+                r.run();
+            }
+            MemorySegment memory = copy.segment(0, dense.bytes());
+            double[] values = new double[Math.toIntExact(dense.shape().elements())];
+            for (int i = 0; i < values.length; i++) {
+                values[i] = element(memory, dense.dtype(), i);
+            }
+            return values;
+        }
+    }
+
+    private static double element(MemorySegment memory, DType type, long i) {
+        return switch (type) {
+            case F32 -> memory.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+            case BF16 -> DType.bf16ToFloat(memory.getAtIndex(ValueLayout.JAVA_SHORT, i));
+            case F16 -> Float.float16ToFloat(memory.getAtIndex(ValueLayout.JAVA_SHORT, i));
+            case U8 -> memory.get(ValueLayout.JAVA_BYTE, i) & 0xFF;
+            case I32 -> memory.getAtIndex(ValueLayout.JAVA_INT, i);
+        };
+    }
+
+    @Override
+    public void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        for (Loaded l : loaded.values()) {
+            for (Executable e : l.prepare) {
+                e.close();
+            }
+            for (Executable e : l.step) {
+                e.close();
+            }
+        }
+        scratch.close();
+        state.close();
+    }
+}

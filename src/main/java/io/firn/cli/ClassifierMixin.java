@@ -1,0 +1,51 @@
+package io.firn.cli;
+
+import io.firn.train.Classifier;
+import io.firn.train.Config;
+import java.nio.file.Path;
+import java.util.Set;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** A trained network and how to run it. */
+final class ClassifierMixin {
+    private static final Set<String> KEYS = Set.of("model", "classes", "channels", "resolution", "width", "depth", "phi",
+            "resize", "mean", "std", "workers", "batch", "precision", "device", "threads");
+
+    @Option(names = "--init", paramLabel = "WEIGHTS", required = true,
+            description = "A weight file, or a run folder: its best, else last, weights.")
+    private Path init;
+
+    @Option(names = "--model", paramLabel = "NAME", description = "For weight files that do not say what model they hold.")
+    private String model;
+
+    @Option(names = "--batch", paramLabel = "N", description = "Images at once (default: 64, or as many as there are).")
+    private Integer batch;
+
+    @Option(names = "--precision", paramLabel = "fp32|tf32|bf16|fp16|auto",
+            description = "Of products and activations (default: fp32).")
+    private String precision;
+
+    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one a core).")
+    private Integer threads;
+
+    @Option(names = "--device", paramLabel = "auto|cpu", description = "Where to compute (default: auto).")
+    private String device;
+
+    @Mixin
+    private NetMixin net;
+
+    @Mixin
+    private ImagesMixin images;
+
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec command;
+
+    Classifier open() {
+        Config asked = AskedOptions.of(command, KEYS);
+        Main firn = (Main) command.root().userObject();
+        return Classifier.open(init, asked, firn.devices(), line -> command.commandLine().getErr().println(line));
+    }
+}

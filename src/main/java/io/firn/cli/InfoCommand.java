@@ -1,0 +1,65 @@
+package io.firn.cli;
+
+import io.firn.backend.Machine;
+import io.firn.backend.cuda.CudaDriver;
+import io.firn.train.Devices;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.ParentCommand;
+
+/** {@code firn info}. */
+@Command(name = "info", header = "Shows devices, libraries, and which backend would be used and why.",
+        footer = {"", "Example: firn info"})
+final class InfoCommand implements Runnable {
+    @Mixin
+    private OutputMixin output;
+
+    @ParentCommand
+    private Main firn;
+
+    /** What {@code --json} prints. */
+    record Info(String version, String java, Machine machine, CudaDriver cuda, List<Library> libraries, Choice backend) {
+    }
+
+    /**
+     * Which backend {@code --device auto} takes.
+     *
+     * @param notUsed the others, each with the reason
+     */
+    record Choice(String used, Map<String, String> notUsed) {
+    }
+
+    @Override
+    public void run() {
+        Machine machine = Machine.here();
+        CudaDriver cuda = CudaDriver.probe();
+        Info info = new Info(Main.Version.number(), System.getProperty("java.vm.name") + " " + Runtime.version(), machine,
+                cuda, Library.all(firn.devices(), machine.cores()),
+                new Choice("cpu", Map.of("cuda", Devices.whyNoCuda(cuda))));
+        output.print(info, () -> text(info));
+    }
+
+    private static String text(Info i) {
+        var table = new Console.Table("firn", i.version);
+        table.row("java", i.java);
+        Machine m = i.machine;
+        table.row("processor", "%s, %d cores%s".formatted(m.processor(), m.cores(),
+                m.instructions().isEmpty() ? "" : ", " + String.join(", ", m.instructions())));
+        table.row("memory", "%s, %s free".formatted(Console.bytes(m.memory()), Console.bytes(m.freeMemory())));
+        if (!i.cuda.version().isEmpty()) {
+            table.row("driver", "supports CUDA " + i.cuda.version());
+        }
+        for (CudaDriver.Gpu g : i.cuda.gpus()) {
+            table.row("gpu", "%s, %s, compute capability %s".formatted(g.name(), Console.bytes(g.memory()),
+                    g.computeCapability()));
+        }
+        for (Library l : i.libraries) {
+            table.row(l.name(), l.problem().isEmpty() ? l.version() + " in " + l.path() : "does not load: " + l.problem());
+        }
+        table.row("backend", i.backend.used());
+        i.backend.notUsed().forEach((name, why) -> table.row("", "not " + name + ": " + why));
+        return table.toString();
+    }
+}

@@ -1,0 +1,63 @@
+package io.firn.cli;
+
+import io.firn.plan.Launch;
+import io.firn.plan.Plan;
+import io.firn.plan.PlanMemory;
+import io.firn.plan.PlanReport;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+
+/** A plan for people: its launches as a table, then totals, memory and what freezing removed. */
+final class PlanText {
+    private PlanText() {
+    }
+
+    /** @param freeze what was asked to be frozen, where something was */
+    static String of(PlanReport report, Plan plan, Optional<String> freeze) {
+        StringBuilder text = new StringBuilder();
+        text.append("%s, batch %d at %d pixels, %s, %s (%d threads, %s)%n".formatted(report.model(), report.batch(),
+                report.resolution(), report.precision(), report.target(), plan.target().threads(),
+                plan.target().instructions()));
+        text.append("%s parameters, %s trained%n%n".formatted(Console.count(report.parameters()),
+                Console.count(report.trainableParameters())));
+        text.append(launches(report)).append('\n').append(prepared(plan.prepare()));
+        text.append("%d launches, predicted %s ms a step%n".formatted(report.launches().size(), ms(report.predictedMs())));
+        text.append("FLOPs: %s forward, %s backward%n%n".formatted(Console.count(report.flops().forward()),
+                Console.count(report.flops().backward())));
+        text.append(memory(report.memory()));
+        freeze.ifPresent(spec -> text.append("%n--freeze %s removed %s launches, %s FLOPs and %s bytes moved%n".formatted(
+                spec, Console.count(report.removed().launches()), Console.count(report.removed().flops()),
+                Console.count(report.removed().bytes()))));
+        return text.toString();
+    }
+
+    private static Console.Table launches(PlanReport report) {
+        var table = new Console.Table(">#", "name", "op", "phase", "kernel", ">FLOPs", ">bytes", ">ms");
+        int number = 1;
+        for (PlanReport.Step s : report.launches()) {
+            table.row(number++, s.name(), s.op(), s.phase(), s.kernel(), s.flops() == 0 ? "" : Console.count(s.flops()),
+                    Console.count(s.bytes()), ms(s.predictedMs()));
+        }
+        return table;
+    }
+
+    private static String prepared(List<Launch> launches) {
+        return launches.isEmpty() ? "" : "before the first step, once: %d launches that fold or pack weights, %s bytes%n"
+                .formatted(launches.size(), Console.count(launches.stream().mapToLong(Launch::bytes).sum()));
+    }
+
+    private static Console.Table memory(PlanMemory m) {
+        return new Console.Table("memory", ">bytes", "")
+                .row("weights", Console.count(m.weights()), Console.bytes(m.weights()))
+                .row("gradients", Console.count(m.gradients()), Console.bytes(m.gradients()))
+                .row("optimizer", Console.count(m.optimizer()), Console.bytes(m.optimizer()))
+                .row("activations", Console.count(m.activations()), Console.bytes(m.activations()))
+                .row("workspace", Console.count(m.workspace()), Console.bytes(m.workspace()))
+                .row("total", Console.count(m.total()), Console.bytes(m.total()));
+    }
+
+    private static String ms(double milliseconds) {
+        return String.format(Locale.ROOT, "%,.3f", milliseconds);
+    }
+}

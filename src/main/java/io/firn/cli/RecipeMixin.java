@@ -1,0 +1,59 @@
+package io.firn.cli;
+
+import java.util.List;
+import picocli.CommandLine.Option;
+
+/** How weights are trained. {@link AskedOptions} reads the values; what is left out gets a default that suits the images. */
+final class RecipeMixin {
+    @Option(names = "--epochs", paramLabel = "N", description = "Passes over the images (default: 30 small, 90 large).")
+    private Integer epochs;
+
+    @Option(names = "--max-steps", paramLabel = "N", description = "Steps after which training ends in any case.")
+    private Long maxSteps;
+
+    @Option(names = "--batch", paramLabel = "N|auto", description = "Images in a step (default: 128 small, 32 large).")
+    private String batch;
+
+    @Option(names = "--optimizer", paramLabel = "sgd|adamw|rmsprop",
+            description = "What turns gradients into steps (default: sgd; adamw for EfficientNets).")
+    private String optimizer;
+
+    @Option(names = "--lr", paramLabel = "F", description = "Learning rate after warm-up (default: by optimizer and batch).")
+    private Double rate;
+
+    @Option(names = "--momentum", paramLabel = "F", description = "Of SGD and RMSprop; AdamW's first beta (default: 0.9).")
+    private Double momentum;
+
+    @Option(names = "--weight-decay", paramLabel = "F", description = "Of all parameters (default: by optimizer).")
+    private Double weightDecay;
+
+    @Option(names = "--schedule", paramLabel = "constant|cosine|step",
+            description = "The learning rate's curve after warm-up (default: cosine).")
+    private String schedule;
+
+    @Option(names = "--milestones", paramLabel = "E", split = ",", description = "Epochs at which step lowers the rate.")
+    private List<Double> milestones;
+
+    @Option(names = "--gamma", paramLabel = "F", description = "Factor of the rate at each milestone (default: 0.1).")
+    private Double gamma;
+
+    @Option(names = "--warmup-epochs", paramLabel = "N",
+            description = "Epochs of linear warm-up, fractions allowed (default: 5 %% of the run).")
+    private Double warmupEpochs;
+
+    @Option(names = "--label-smoothing", paramLabel = "F",
+            description = "Share of a label that is spread over all classes (default: 0 small, 0.1 large).")
+    private Double labelSmoothing;
+
+    @Option(names = "--augment", paramLabel = "none|flip|standard",
+            description = "How training images are varied: standard also crops (default: flip for short runs on small "
+                    + "images, else standard).")
+    private String augment;
+
+    @Option(names = "--no-shuffle", description = "Take the images in the set's own order.")
+    private boolean noShuffle;
+
+    @Option(names = "--freeze", paramLabel = "SPEC",
+            description = "What is not trained: none, head (all but the classifier), until:NAME, or names (default: none).")
+    private String freeze;
+}

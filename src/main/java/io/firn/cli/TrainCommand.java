@@ -1,0 +1,104 @@
+package io.firn.cli;
+
+import io.firn.Firn;
+import io.firn.train.Config;
+import io.firn.train.RunSummary;
+import io.firn.train.TrainOptions;
+import io.firn.train.TrainRequest;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
+import picocli.CommandLine.Spec;
+
+/** {@code firn train}. */
+@Command(name = "train", header = "Trains a model from scratch or from given weights, or goes on with a run.",
+        description = {"", "Writes a run folder with the configuration as resolved, metrics, weights and a checkpoint. "
+                + "Ctrl-C and SIGTERM write a checkpoint and exit with 75; --resume goes on exactly there."},
+        sortOptions = false,
+        footer = {"", "Examples:", "  firn train --data fashion-mnist --model resnet20 --epochs 2",
+                "  firn train --data photos/ --val-split 0.1 --model efficientnet_b0 --output runs/photos",
+                "  firn train --resume --output runs/photos"})
+final class TrainCommand implements Runnable {
+    @Option(names = "--data", paramLabel = "PATH",
+            description = "A folder of class folders, IDX or CIFAR files, or a built-in name: fashion-mnist.")
+    private String data;
+
+    @Option(names = "--model", paramLabel = "NAME", description = "A name of 'firn models'.")
+    private String model;
+
+    @Option(names = "--val", paramLabel = "PATH", description = "A set to validate with (default: the data set's own part).")
+    private String val;
+
+    @Option(names = "--val-split", paramLabel = "F", description = "Share of the images to hold out for validation.")
+    private Double valSplit;
+
+    @Option(names = "--init", paramLabel = "WEIGHTS",
+            description = "Weights to start from: a safetensors file with torchvision's names, or a run folder.")
+    private Path init;
+
+    @Option(names = "--output", paramLabel = "RUN", description = "The run's folder (default: runs/MODEL-DATE).")
+    private Path output;
+
+    @Option(names = "--resume", description = "Go on with the run in --output, or with the model's last one.")
+    private boolean resume;
+
+    @Option(names = "--config", paramLabel = "FILE",
+            description = "Options by their long names in TOML, such as a run's config.toml; the command line wins.")
+    private Path config;
+
+    @Mixin
+    private RecipeMixin recipe;
+
+    @Mixin
+    private NetMixin net;
+
+    @Mixin
+    private ImagesMixin images;
+
+    @Mixin
+    private ComputeMixin compute;
+
+    @Option(names = "--device", paramLabel = "auto|cpu", description = "Where to compute (default: auto).")
+    private String device;
+
+    @Option(names = "--seed", paramLabel = "N", description = "Of weights, order, augmentation and dropout (default: 0).")
+    private Long seed;
+
+    @Option(names = "--deterministic", description = "The same bits in every run on this machine and thread count.")
+    private boolean deterministic;
+
+    @Option(names = "--checkpoint-every", paramLabel = "SECONDS", description = "Time between checkpoints (default: 60).")
+    private Integer checkpointEvery;
+
+    @Mixin
+    private OutputMixin print;
+
+    @Spec
+    private CommandSpec spec;
+
+    @ParentCommand
+    private Main firn;
+
+    @Override
+    public void run() {
+        Config asked = AskedOptions.of(spec, TrainOptions.keys());
+        if (config != null) {
+            asked = asked.over(TrainOptions.read(config));
+        }
+        RunSummary s = Firn.train(new TrainRequest(asked, Optional.ofNullable(output), resume, true, firn.devices(),
+                firn.err()));
+        print.print(s, () -> text(s));
+    }
+
+    private static String text(RunSummary s) {
+        String top1 = s.bestTop1() == null ? "" : String.format(Locale.ROOT, ", best validation top-1 %.2f %%",
+                100 * s.bestTop1());
+        return String.format(Locale.ROOT, "%s: %d epochs, %d steps, %.0f s, %.0f images/s%s%nresults in %s%n", s.model(),
+                s.epochs(), s.steps(), s.seconds(), s.imagesPerS(), top1, s.run());
+    }
+}

@@ -1,0 +1,83 @@
+package io.firn.plan;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import io.firn.graph.Phase;
+import io.firn.graph.State;
+import java.util.Collection;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A plan as {@code firn plan --json} and a run's {@code plan.json} show it. FLOPs and bytes are exact, times predicted.
+ *
+ * @param model               its name
+ * @param target              the device planned for
+ * @param resolution          pixels of the square input's side
+ * @param parameters          scalars that could be trained
+ * @param trainableParameters scalars that this plan does train
+ * @param launches            of a step, in order; what is prepared once is not among them
+ * @param removed             what freezing took away
+ */
+public record PlanReport(String model, String target, String precision, int batch, int resolution, long parameters,
+                         @JsonProperty("trainable_parameters") long trainableParameters, Flops flops, PlanMemory memory,
+                         @JsonProperty("predicted_ms") double predictedMs, List<Step> launches, Removed removed) {
+
+    public PlanReport {
+        launches = List.copyOf(launches);
+    }
+
+    /** Of one step; input counts as forward, and what follows the gradients as backward. */
+    public record Flops(long forward, long backward) {
+    }
+
+    /** By how much the plan that trains all parameters is larger: launches, FLOPs and bytes moved in a step. */
+    public record Removed(long launches, long flops, long bytes) {
+    }
+
+    /**
+     * One launch.
+     *
+     * @param computes  each op with the name of the node, such as {@code conv layer1.0.conv1}
+     * @param workspace bytes of scratch memory that nothing else uses meanwhile
+     */
+    public record Step(String name, String op, String phase, int stream, String kernel, List<String> computes,
+                       long flops, long bytes, long workspace, @JsonProperty("predicted_ms") double predictedMs) {
+        public Step {
+            computes = List.copyOf(computes);
+        }
+
+        static Step of(Launch l) {
+            return new Step(l.name(), l.op(), l.phase().label(), l.stream(), l.kernel().toString(),
+                    l.subgraph().nodes().stream().map(n -> n.op().label() + " " + n.name()).toList(), l.flops(),
+                    l.bytes(), l.workspace(), l.predictedMs());
+        }
+    }
+
+    /**
+     * The report of one of a program's plans.
+     *
+     * @param model    the model's name
+     * @param unfrozen the same plan with nothing frozen, to compare with; empty where nothing is frozen
+     */
+    public static PlanReport of(String model, Program program, Plan plan, Optional<Plan> unfrozen) {
+        long forward = plan.launches().stream().filter(l -> l.phase() == Phase.INPUT || l.phase() == Phase.FORWARD)
+                .mapToLong(Launch::flops).sum();
+        List<State> parameters = program.state().states().values().stream()
+                .filter(s -> s.kind() == State.Kind.PARAMETER).toList();
+        List<State> trained = parameters.stream().filter(s -> plan.graph().updates().containsKey(s.name())).toList();
+        Removed removed = unfrozen.map(u -> new Removed(u.launches().size() - plan.launches().size(),
+                u.flops() - plan.flops(), u.bytes() - plan.bytes())).orElse(new Removed(0, 0, 0));
+        return new PlanReport(model, plan.target().name(), plan.precision().label(), plan.batch(), resolution(plan),
+                elements(parameters), elements(trained), new Flops(forward, plan.flops() - forward),
+                PlanMemory.of(program, plan), plan.predictedMs(), plan.launches().stream().map(Step::of).toList(),
+                removed);
+    }
+
+    private static long elements(Collection<State> states) {
+        return states.stream().mapToLong(s -> s.value().shape().elements()).sum();
+    }
+
+    private static int resolution(Plan plan) {
+        return plan.graph().input("pixels").shape().h();
+    }
+}

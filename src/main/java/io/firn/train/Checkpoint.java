@@ -1,0 +1,114 @@
+package io.firn.train;
+
+import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.firn.backend.Session;
+import io.firn.error.UserError;
+import io.firn.plan.TuningTable;
+import io.firn.weights.Safetensors;
+import io.firn.weights.Tensor;
+import io.firn.weights.Weights;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.DigestInputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.SortedMap;
+
+/**
+ * All that an exact resume needs, as one folder: {@code states.safetensors} (parameters, running statistics and the
+ * optimizer's slots, bit for bit), {@code config.toml}, and {@code checkpoint.json}, which is this record.
+ *
+ * @param format   of this folder
+ * @param position that the run is at
+ * @param data     fingerprint of the training set
+ * @param tuning   the measured choices that the plans were made with
+ * @param states   SHA-256 of the states' file
+ */
+record Checkpoint(int format, Position position, String data, SortedMap<String, String> tuning, String states) {
+    private static final int FORMAT = 1;
+    private static final String STATES = "states.safetensors";
+    private static final String CONFIG = "config.toml";
+    private static final String RECORD = "checkpoint.json";
+    private static final ObjectMapper JSON = JsonMapper.builder()
+            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE).enable(SerializationFeature.INDENT_OUTPUT)
+            .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES).build();
+
+    /**
+     * Replaces the checkpoint as a whole. States that are not finite are refused, since there is nothing to resume.
+     *
+     * @throws UserError (diverged), (other) where it cannot be written; the one before then stays
+     */
+    static void write(Path folder, Session session, Position at, TrainOptions options, TuningTable tuning, String data) {
+        States states = new States(session);
+        AtomicFolder.write(folder, inside -> {
+            Path file = inside.resolve(STATES);
+            states.write(file);
+            options.config().write(inside.resolve(CONFIG));
+            var record = new Checkpoint(FORMAT, at, data, tuning.choices(), sha256(file));
+            Files.write(inside.resolve(RECORD), JSON.writeValueAsBytes(record));
+        });
+    }
+
+    /**
+     * Reads the record of a checkpoint; null where there is none.
+     *
+     * @throws UserError (data) where it is damaged
+     */
+    static Checkpoint read(Path folder) {
+        Path file = folder.resolve(RECORD);
+        if (!Files.exists(folder)) {
+            return null;
+        }
+        try {
+            Checkpoint c = JSON.readValue(Files.readAllBytes(file), Checkpoint.class);
+            if (c.format != FORMAT) {
+                throw UserError.data("%s was written by another version of Firn (format %d, this one reads %d)", folder,
+                        c.format, FORMAT);
+            }
+            if (!sha256(folder.resolve(STATES)).equals(c.states)) {
+                throw UserError.data("%s is damaged: %s has another checksum than when it was written", folder, STATES);
+            }
+            return c;
+        } catch (JacksonException e) {
+            throw UserError.data("%s is damaged: %s", file, String.valueOf(e.getOriginalMessage()).lines().findFirst()
+                    .orElse("")).causedBy(e);
+        } catch (IOException e) {
+            throw UserError.data("%s cannot be read: %s", folder, e).causedBy(e);
+        }
+    }
+
+    /** The options of the run that a checkpoint belongs to. */
+    static Config config(Path folder) {
+        return TrainOptions.read(folder.resolve(CONFIG));
+    }
+
+    /** Puts the states into a session, whose program must have the same. */
+    static void restore(Path folder, Session session) {
+        Weights saved = Safetensors.read(folder.resolve(STATES));
+        session.program().state().states().forEach((name, state) -> {
+            Tensor t = saved.tensors().get(name);
+            if (t == null || !t.shape().equals(state.value().shape())) {
+                throw UserError.data("%s: its states do not fit the model: %s", folder, name);
+            }
+            session.writeState(name, t.data());
+        });
+    }
+
+    private static String sha256(Path file) throws IOException {
+        try (InputStream in = new DigestInputStream(Files.newInputStream(file), MessageDigest.getInstance("SHA-256"))) {
+            in.transferTo(OutputStream.nullOutputStream());
+            return HexFormat.of().formatHex(((DigestInputStream) in).getMessageDigest().digest());
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

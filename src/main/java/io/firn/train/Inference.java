@@ -1,0 +1,76 @@
+package io.firn.train;
+
+import io.firn.backend.Session;
+import io.firn.data.Batch;
+import io.firn.data.Batches;
+import io.firn.data.Loader;
+import io.firn.graph.Value;
+import io.firn.plan.Plan;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.function.BooleanSupplier;
+
+/** Runs an evaluation plan over a data set, batch by batch. */
+final class Inference {
+    private final Session session;
+    private final Plan plan;
+    private final int classes;
+    private final MemorySegment pixels;
+    private final MemorySegment labels;
+    private final float[] logits;
+
+    Inference(Session session, Plan plan) {
+        this.session = session;
+        this.plan = plan;
+        Value out = plan.graph().output("logits");
+        classes = out.shape().dim(1);
+        logits = new float[Math.toIntExact(out.shape().elements())];
+        pixels = session.input(plan, "pixels");
+        labels = session.input(plan, "labels");
+    }
+
+    /** Takes what the network says about one image: {@code classes} logits from {@code from} on. */
+    @FunctionalInterface
+    interface Visitor {
+        void image(int index, int label, float[] logits, int from, int classes);
+    }
+
+    /**
+     * Visits every image of the loader's set that could be read, in its order.
+     *
+     * @return whether it came to the end before {@code stop} said so
+     */
+    boolean run(Loader loader, BooleanSupplier stop, Visitor visitor) {
+        try (Batches batches = loader.epoch(0, 0)) {
+            while (batches.hasNext()) {
+                if (stop.getAsBoolean()) {
+                    return false;
+                }
+                try (Batch batch = batches.next()) {
+                    step(batch);
+                    for (int i = 0; i < batch.count(); i++) {
+                        if (batch.indices()[i] >= 0) {
+                            visitor.image(batch.indices()[i], batch.labels()[i], logits, i * classes, classes);
+                        }
+                    }
+                }
+            }
+            return true;
+        }
+    }
+
+    private void step(Batch batch) {
+        MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
+        MemorySegment.copy(batch.labels(), 0, labels, ValueLayout.JAVA_INT, 0, batch.labels().length);
+        session.step(plan);
+        session.output(plan, "logits", logits);
+    }
+
+    /** Metrics over the loader's set; null where {@code stop} cut it short. */
+    Evaluation evaluate(Loader loader, BooleanSupplier stop) {
+        long start = System.nanoTime();
+        Score score = new Score();
+        boolean whole = run(loader, stop, (_, label, values, from, n) -> score.add(values, from, n, label));
+        return whole ? score.result((System.nanoTime() - start) / 1e9) : null;
+    }
+}

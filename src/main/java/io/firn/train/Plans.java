@@ -1,0 +1,155 @@
+package io.firn.train;
+
+import io.firn.data.Loader;
+import io.firn.data.LoaderOptions;
+import io.firn.error.UserError;
+import io.firn.graph.Graph;
+import io.firn.graph.Node;
+import io.firn.graph.Normalization;
+import io.firn.graph.State;
+import io.firn.graph.Update;
+import io.firn.models.Model;
+import io.firn.models.NearNames;
+import io.firn.plan.FreezeSpec;
+import io.firn.plan.PlanRequest;
+import io.firn.plan.Planner;
+import io.firn.plan.Program;
+import io.firn.plan.TuningTable;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Set;
+
+/** Plans a training, and tells before its first step whether it fits into memory. */
+final class Plans {
+    static final String TRAIN = "train";
+    static final String EVALUATE = "evaluate";
+    /** Generated code, stacks of threads and what else a process has beside its arenas and buffers. */
+    private static final long OVERHEAD = 128L << 20;
+
+    private Plans() {
+    }
+
+    /** The plans {@code train} and, with validation, {@code evaluate}, over one state. */
+    static Program program(Setup s, TuningTable table) {
+        return program(s, s.options().recipe().batch(), table, frozen(s));
+    }
+
+    /** The same with nothing frozen. */
+    static Program unfrozen(Setup s, TuningTable table) {
+        return program(s, s.options().recipe().batch(), table, Set.of());
+    }
+
+    private static Program program(Setup s, int batch, TuningTable table, Set<String> frozen) {
+        Recipe recipe = s.options().recipe();
+        Update update = recipe.update();
+        var training = new PlanRequest.Training(frozen, _ -> update, recipe.labelSmoothing());
+        List<PlanRequest> requests = new ArrayList<>();
+        requests.add(request(TRAIN, s.model(batch), s.preprocessing(), s, Optional.of(training)));
+        if (s.validation().isPresent()) {
+            requests.add(request(EVALUATE, s.model(s.validationBatch(batch)), s.preprocessing(), s, Optional.empty()));
+        }
+        return new Planner(s.backend().target(), s.backend().kernels(table)).plan(requests.toArray(PlanRequest[]::new));
+    }
+
+    private static PlanRequest request(String name, Model model, Preprocessing p, Setup s,
+                                       Optional<PlanRequest.Training> training) {
+        return new PlanRequest(name, model.graph(), p.mean(), p.std(), s.precision(), training);
+    }
+
+    /** Names of the parameters that are not trained. */
+    static Set<String> frozen(Setup s) {
+        return FreezeSpec.frozen(s.options().net().freeze(), s.model(1).graph(), NearNames::of);
+    }
+
+    /**
+     * Refuses a batch norm over a single value a channel: it would give 0 whatever its input.
+     *
+     * @throws UserError (usage) that names it
+     */
+    static void checkBatchNorms(Setup s) {
+        Graph g = s.model(s.options().recipe().batch()).graph();
+        Set<String> frozen = FreezeSpec.withWholeNorms(g, frozen(s));
+        for (Node n : g.nodes()) {
+            var shape = n.inputs().isEmpty() ? null : n.input(0).shape();
+            if (n.op() instanceof Normalization.BatchNorm && !frozen.contains(n.input(1).name())
+                    && (long) shape.n() * shape.area() == 1) {
+                throw UserError.usage("--batch 1: batch norm %s has a single value a channel (%dx%d pixels at "
+                        + "--resolution %d) and nothing to normalise by; give --batch 2 or more, or a higher --resolution",
+                        n.name(), shape.w(), shape.h(), s.options().net().resolution());
+            }
+        }
+    }
+
+    /**
+     * Refuses what does not fit into the machine's memory.
+     *
+     * @throws UserError (memory) that names the largest batch that fits
+     */
+    static void checkMemory(Setup s, Program program) {
+        int batch = s.options().recipe().batch();
+        long needed = bytes(s, batch, program);
+        long available = HostMemory.available();
+        if (needed <= available) {
+            return;
+        }
+        int fits = largestBatch(s, batch - 1);
+        throw UserError.memory("--batch %d needs %s of memory, and %s are free; %s", batch, gigabytes(needed),
+                gigabytes(available), fits == 0 ? "not even --batch 1 fits: give a smaller model or --resolution"
+                        : "the largest batch that fits is --batch " + fits);
+    }
+
+    /** The same for an evaluation. */
+    static void checkMemory(Program program, int batch, LoaderOptions loader) {
+        long needed = program.bytes() + Loader.bufferBytes(loader) + OVERHEAD;
+        long available = HostMemory.available();
+        if (needed > available) {
+            throw UserError.memory("--batch %d needs %s of memory, and %s are free; lower --batch", batch,
+                    gigabytes(needed), gigabytes(available));
+        }
+    }
+
+    /** The largest batch up to {@code most} that fits, found by planning; 0 where none does. */
+    static int largestBatch(Setup s, int most) {
+        long available = HostMemory.available();
+        Set<String> frozen = frozen(s);
+        int fits = 0;
+        for (int low = 1, high = most; low <= high; ) {
+            // The first question is whether all is well.
+            int batch = high == most && fits == 0 && low == 1 ? most : (low + high) / 2;
+            if (bytes(s, batch, program(s, batch, TuningTable.EMPTY, frozen)) <= available) {
+                fits = batch;
+                low = batch + 1;
+            } else {
+                high = batch - 1;
+            }
+        }
+        return fits;
+    }
+
+    /** All memory of the run: both arenas, the loaders' buffers, the weight file to start from, the rest of a process. */
+    private static long bytes(Setup s, int batch, Program program) {
+        long loaders = Loader.bufferBytes(s.training(batch))
+                + (s.validation().isPresent() ? Loader.bufferBytes(s.validating(s.validationBatch(batch))) : 0);
+        long largest = program.state().states().values().stream().map(State::value)
+                .mapToLong(v -> v.type().bytes()).max().orElse(0);
+        long file = Optional.ofNullable(s.options().net().init()).map(Path::of).filter(Files::isRegularFile)
+                .map(p -> p.toFile().length()).orElse(0L);
+        return program.bytes() + loaders + Math.max(largest, file) + OVERHEAD;
+    }
+
+    private static String gigabytes(long bytes) {
+        return String.format(Locale.ROOT, bytes < 1_000_000_000 ? "%.2f GB" : "%.1f GB", bytes / 1e9);
+    }
+
+    /**
+     * The measured choices that planning takes; none where every run is to have the same bits, since another measurement
+     * may choose other kernels.
+     */
+    static TuningTable tuning(Setup s) {
+        return TuningTable.EMPTY;
+    }
+}

@@ -1,0 +1,150 @@
+package io.firn.train;
+
+import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.firn.backend.Session;
+import io.firn.error.UserError;
+import io.firn.graph.State;
+import io.firn.models.Model;
+import io.firn.plan.FreezeSpec;
+import io.firn.plan.Plan;
+import io.firn.plan.PlanReport;
+import io.firn.plan.Program;
+import io.firn.plan.TuningTable;
+import io.firn.weights.AtomicFile;
+import io.firn.weights.Initializer;
+import io.firn.weights.Matching;
+import io.firn.weights.Safetensors;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * One training from request to summary: everything that can be refused is checked before the run's folder is touched,
+ * then {@link Trainer} trains.
+ */
+public final class Run {
+    private final TrainRequest request;
+
+    private Run(TrainRequest request) {
+        this.request = request;
+    }
+
+    /**
+     * Trains.
+     *
+     * @throws UserError for options, data and weights that make no sense; (memory) where it does not fit; (diverged);
+     *                   (stopped) where a signal ended it
+     */
+    public static RunSummary train(TrainRequest request) {
+        Path root = request.folder();
+        Run run = new Run(request);
+        return request.resume() && Files.exists(root.resolve("config.toml")) ? run.resume(root) : run.begin(root);
+    }
+
+    private RunSummary begin(Path root) {
+        Setup s = Setup.of(request.asked(), request.devices(), this::say);
+        try (var backend = s.backend()) {
+            Program program = plan(s, Plans.tuning(s));
+            Optional<Matching> init = init(s);
+            try (RunFolder folder = RunFolder.open(root, request.resume())) {
+                return train(s, program, folder, session -> initialize(s, session, init), Position.START);
+            }
+        }
+    }
+
+    private RunSummary resume(Path root) {
+        try (RunFolder folder = RunFolder.open(root, true)) {
+            Checkpoint c = Checkpoint.read(folder.checkpoint());
+            Config before = c == null ? TrainOptions.read(folder.config()) : Checkpoint.config(folder.checkpoint());
+            Setup s = Setup.of(TrainOptions.resumed(before, request.asked()), request.devices(), this::say);
+            try (var backend = s.backend()) {
+                if (c == null) {
+                    Optional<Matching> init = init(s);
+                    return train(s, plan(s, Plans.tuning(s)), folder, session -> initialize(s, session, init),
+                            Position.START);
+                }
+                if (!c.data().equals(s.train().fingerprint())) {
+                    throw UserError.data("--data %s has changed since the run began; go on with the same images, or choose "
+                            + "another --output", s.options().data().data());
+                }
+                say("going on at step %d".formatted(c.position().step()));
+                return train(s, plan(s, new TuningTable(c.tuning())), folder,
+                        session -> Checkpoint.restore(folder.checkpoint(), session), c.position());
+            }
+        }
+    }
+
+    private Program plan(Setup s, TuningTable table) {
+        Plans.checkBatchNorms(s);
+        List<String> besides = FreezeSpec.besides(s.model(1).graph(), Plans.frozen(s));
+        if (!besides.isEmpty()) {
+            say("frozen as well, since a batch norm is frozen as a whole: " + String.join(", ", besides));
+        }
+        Program program = Plans.program(s, table);
+        Plans.checkMemory(s, program);
+        return program;
+    }
+
+    private Optional<Matching> init(Setup s) {
+        return Optional.ofNullable(s.options().net().init()).map(name -> {
+            Path file = WeightFiles.find(Path.of(name));
+            Matching m = Matching.match(s.model(1).graph(), Safetensors.read(file), file.toString());
+            m.messages().forEach(this::say);
+            return m;
+        });
+    }
+
+    /** Fills a session's states. */
+    private interface Filling {
+        void into(Session session);
+    }
+
+    private RunSummary train(Setup s, Program program, RunFolder folder, Filling filling, Position at) {
+        s.options().config().write(folder.config());
+        writePlan(s, program, folder.plan());
+        try (Signals signals = request.signals() ? Signals.install() : Signals.none();
+             Session session = s.backend().load(program)) {
+            filling.into(session);
+            try (Trainer trainer = new Trainer(s, folder, session, signals, at, request.log())) {
+                return trainer.train();
+            }
+        }
+    }
+
+    /** Given tensors where there are, else fresh ones; one after the other, so that few are in Java's heap. */
+    private static void initialize(Setup s, Session session, Optional<Matching> init) {
+        Model model = s.model(1);
+        for (State state : session.program().state().states().values()) {
+            String name = state.name();
+            float[] given = init.map(m -> m.tensors().get(name)).orElse(null);
+            session.writeState(name, given != null ? given : state.kind() == State.Kind.OPTIMIZER
+                    ? new float[Math.toIntExact(state.value().shape().elements())]
+                    : Initializer.initialize(model.graph(), s.options().run().seed(), model.initialization()::sampler,
+                    name::equals).get(name));
+        }
+    }
+
+    /** The plan that runs, with what it was made from. */
+    private static void writePlan(Setup s, Program program, Path file) {
+        Plan plan = program.plan(Plans.TRAIN);
+        TuningTable table = Plans.tuning(s);
+        Optional<Plan> unfrozen = Plans.frozen(s).isEmpty() ? Optional.empty()
+                : Optional.of(Plans.unfrozen(s, table).plan(Plans.TRAIN));
+        var json = JsonMapper.builder().build();
+        ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), program, plan, unfrozen));
+        node.put("catalogue", s.backend().kernels(table).versions());
+        node.set("tuning", json.valueToTree(table.choices()));
+        try {
+            AtomicFile.write(file, json.writerWithDefaultPrettyPrinter().writeValueAsBytes(node));
+        } catch (JacksonException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private void say(String line) {
+        request.log().println(line);
+    }
+}

@@ -1,0 +1,180 @@
+package io.firn.train;
+
+import io.firn.backend.Backend;
+import io.firn.data.Augment;
+import io.firn.data.Dataset;
+import io.firn.data.Datasets;
+import io.firn.data.LoaderOptions;
+import io.firn.data.Normalization;
+import io.firn.data.Size;
+import io.firn.data.Splits;
+import io.firn.error.UserError;
+import io.firn.models.Model;
+import io.firn.models.ModelOptions;
+import io.firn.models.Models;
+import io.firn.models.Preset;
+import io.firn.models.Scaling;
+import io.firn.plan.Precision;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.function.Consumer;
+
+/**
+ * What a training needs before anything is planned: options as resolved, data, and the device. The device is closed by
+ * whoever made it.
+ *
+ * @param classes names by label: the data set's, and numbers where {@code --classes} asks for more
+ */
+record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, List<String> classes, Backend backend) {
+
+    /** What has to be known of the options before the others can be resolved. */
+    private record Asked(String model, String data, String val, Double valSplit, Long seed, Integer channels,
+                         Integer resolution, Double width, Double depth, Double phi) {
+        private static OptionalDouble optional(Double value) {
+            return value == null ? OptionalDouble.empty() : OptionalDouble.of(value);
+        }
+
+        /** The network as far as it decides how images are prepared. */
+        Model model(int channels, int resolution) {
+            return Models.build(model, new ModelOptions(1, 0, channels, resolution, OptionalDouble.empty(),
+                    OptionalDouble.empty(), optional(width), optional(depth), optional(phi)));
+        }
+    }
+
+    /**
+     * Opens the data and resolves the options.
+     *
+     * @param asked the command line over the configuration file
+     * @throws UserError for options and data sets that make no sense
+     */
+    static Setup of(Config asked, Devices devices, Consumer<String> say) {
+        Asked a = asked.bind(Asked.class);
+        if (a.model == null) {
+            throw NetOptions.missing();
+        }
+        if (a.data == null) {
+            throw DataOptions.missing();
+        }
+        // A wrong name or size is told before a data set is fetched.
+        a.model(a.channels == null ? 3 : a.channels, a.resolution == null ? 0 : a.resolution);
+        Splits splits = divide(a, Datasets.open(a.data, say));
+        Backend backend = devices.open(asked.text("device").orElse("auto").toLowerCase(Locale.ROOT), threads(asked));
+        try {
+            return of(asked, a, splits, backend, say);
+        } catch (RuntimeException | Error e) {
+            backend.close();
+            throw e;
+        }
+    }
+
+    private static Setup of(Config asked, Asked a, Splits splits, Backend backend, Consumer<String> say) {
+        Dataset train = splits.train();
+        Defaults.Facts facts = facts(a, train, backend);
+        TrainOptions options = TrainOptions.resolve(asked, facts);
+        if (options.data().mean().size() != options.net().channels()) {
+            throw UserError.usage("--mean and --std take %d numbers for --channels %d, not %d", options.net().channels(),
+                    options.net().channels(), options.data().mean().size());
+        }
+        List<String> classes = classes(train, options.net().classes());
+        Setup setup = new Setup(options, train, splits.validation(), classes, backend);
+        backend.check(setup.precision());
+        if (asked.text("batch").orElse("").equals("auto")) {
+            int fits = Plans.largestBatch(setup, options.recipe().batch());
+            options = TrainOptions.resolve(asked.with("batch", Math.max(1, fits)), facts);
+            say.accept("--batch auto: " + options.recipe().batch());
+            return new Setup(options, train, splits.validation(), classes, backend);
+        }
+        if (asked.text("batch").filter(b -> !b.equals(String.valueOf(setup.options.recipe().batch()))).isPresent()) {
+            say.accept("%s has %,d images to train on: --batch is lowered to that".formatted(train.name(), train.size()));
+        }
+        return setup;
+    }
+
+    private static int threads(Config asked) {
+        record Threads(Integer threads) {
+        }
+        Integer threads = asked.bind(Threads.class).threads;
+        if (threads == null) {
+            return Runtime.getRuntime().availableProcessors();
+        }
+        Range.atLeast("threads", threads, 1);
+        return threads;
+    }
+
+    private static Splits divide(Asked a, Splits splits) {
+        if (a.val != null) {
+            return new Splits(splits.train(), Optional.of(Datasets.validation(a.val, splits.train().classes())));
+        }
+        if (a.valSplit != null && a.valSplit != 0) {
+            return Datasets.split(splits.train(), a.valSplit, a.seed == null ? 0 : a.seed);
+        }
+        return splits;
+    }
+
+    private static Defaults.Facts facts(Asked a, Dataset train, Backend backend) {
+        int channels = a.channels == null ? train.channels() : a.channels;
+        Optional<Integer> side = train.uniformSize().filter(s -> s.height() == s.width()).map(Size::height);
+        int resolution = a.resolution != null ? a.resolution
+                : side.map(s -> a.phi == null ? s : Scaling.resolution(s, a.phi)).orElse(0);
+        Model model = a.model(channels, resolution);
+        Preset preset = model.preset();
+        resolution = model.options().resolution();
+        int resize = train.uniformSize().isEmpty() ? preset.resize() : side.equals(Optional.of(resolution)) ? 0 : resolution;
+        Optional<Normalization> own = train.normalization().map(n -> n.forChannels(channels));
+        return new Defaults.Facts(train.classes().size(), channels, resolution, resize,
+                own.map(n -> list(n.mean())).orElse(preset.mean()), own.map(n -> list(n.std())).orElse(preset.std()),
+                train.size(), Defaults.batch(resolution), backend.bestPrecision().label(), "cpu",
+                Runtime.getRuntime().availableProcessors());
+    }
+
+    private static List<Double> list(double[] values) {
+        return Arrays.stream(values).boxed().toList();
+    }
+
+    private static List<String> classes(Dataset train, int wanted) {
+        List<String> names = new ArrayList<>(train.classes());
+        if (wanted < names.size()) {
+            throw UserError.usage("--classes %d: %s has %d classes", wanted, train.name(), names.size());
+        }
+        while (names.size() < wanted) {
+            names.add(String.valueOf(names.size()));
+        }
+        return names;
+    }
+
+    Precision precision() {
+        return Precision.valueOf(options.run().precision().toUpperCase(Locale.ROOT));
+    }
+
+    /** The network for batches of that many images. */
+    Model model(int batch) {
+        return Models.build(options.net().model(), options.net().modelOptions(batch));
+    }
+
+    Preprocessing preprocessing() {
+        DataOptions d = options.data();
+        return new Preprocessing(d.resizePixels(), options.net().resolution(), options.net().channels(), d.mean(), d.std());
+    }
+
+    /** Batches to train on. */
+    LoaderOptions training(int batch) {
+        NetOptions n = options.net();
+        DataOptions d = options.data();
+        return new LoaderOptions(batch, n.resolution(), n.resolution(), n.channels(),
+                Augment.valueOf(d.augment().toUpperCase(Locale.ROOT)), d.resizePixels(), !d.noShuffle(),
+                options.run().seed(), d.workers(), true);
+    }
+
+    /** Batches to validate with: no larger than those to train on, whose memory they take. */
+    LoaderOptions validating(int batch) {
+        return preprocessing().inOrder(batch, options.data().workers());
+    }
+
+    int validationBatch(int batch) {
+        return validation.map(v -> Math.min(batch, v.size())).orElse(0);
+    }
+}

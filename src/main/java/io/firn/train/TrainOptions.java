@@ -1,0 +1,72 @@
+package io.firn.train;
+
+import io.firn.error.UserError;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+
+/** Every option of a training, resolved: what {@code config.toml} shows. */
+public record TrainOptions(DataOptions data, NetOptions net, Recipe recipe, RunOptions run) {
+    private static final List<Class<? extends Record>> GROUPS =
+            List.of(DataOptions.class, NetOptions.class, Recipe.class, RunOptions.class);
+    private static final Set<String> MAY_CHANGE =
+            Set.of("epochs", "max-steps", "threads", "workers", "checkpoint-every", "device");
+
+    /** The options' long names, which are the keys of a configuration file. */
+    public static Set<String> keys() {
+        return Config.keys(GROUPS);
+    }
+
+    /**
+     * The options that were asked for, with defaults for all others.
+     *
+     * @param asked the command line over the configuration file
+     * @param facts what the data set and the model say
+     * @throws UserError (usage) where a value makes no sense
+     */
+    public static TrainOptions resolve(Config asked, Defaults.Facts facts) {
+        Config all = Defaults.complete(asked, facts);
+        return new TrainOptions(all.bind(DataOptions.class), all.bind(NetOptions.class), all.bind(Recipe.class),
+                all.bind(RunOptions.class));
+    }
+
+    /** All options, in the order in which the groups list them. */
+    public Config config() {
+        return Config.from(data, net, recipe, run);
+    }
+
+    /**
+     * The options by which a command that is to go on with a run contradicts it: they decide what is learned, so that the
+     * result would be that of neither. How long, how fast and where to compute may change.
+     *
+     * @param before the run's own {@code config.toml}
+     * @param asked  the command line
+     * @throws UserError (usage) that lists them
+     */
+    public static void refuseConflicts(Config before, Config asked) {
+        List<String> conflicts = keys().stream()
+                .filter(key -> asked.has(key) && !MAY_CHANGE.contains(key) && !asked.agrees(key, before)
+                        && !asked.text(key).orElseThrow().equals("auto"))
+                .map(key -> "--%s %s (%s)".formatted(key, asked.text(key).orElseThrow(),
+                        before.text(key).map(v -> "was " + v).orElse("was not given"))).toList();
+        if (!conflicts.isEmpty()) {
+            throw UserError.usage("--resume goes on with the run's own options, but these differ: %s; leave them out, or "
+                    + "choose another --output", String.join(", ", conflicts));
+        }
+    }
+
+    /**
+     * The options of a run that is gone on with: its own, save what may change.
+     *
+     * @throws UserError (usage) as {@link #refuseConflicts}
+     */
+    static Config resumed(Config before, Config asked) {
+        refuseConflicts(before, asked);
+        return asked.only(MAY_CHANGE).over(before);
+    }
+
+    /** Reads a configuration file; its keys are those of {@link #keys}. */
+    public static Config read(Path file) {
+        return Config.read(file, keys());
+    }
+}

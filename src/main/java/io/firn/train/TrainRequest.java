@@ -1,0 +1,45 @@
+package io.firn.train;
+
+import io.firn.error.UserError;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A training that is asked for.
+ *
+ * @param asked   options by their long names, the command line's over the configuration file's
+ * @param output  the run's folder; empty chooses {@code runs/MODEL-DATE}, or the model's last run with {@code resume}
+ * @param resume  whether to go on with the run that is there
+ * @param signals whether Ctrl-C and SIGTERM end the run with a checkpoint
+ * @param log     where progress and remarks go
+ */
+public record TrainRequest(Config asked, Optional<Path> output, boolean resume, boolean signals, Devices devices,
+                           PrintStream log) {
+    private static final Path RUNS = Path.of("runs");
+
+    /** A quiet training in this machine's process that leaves signals alone. */
+    public static TrainRequest of(Map<String, ?> options, Path output) {
+        return new TrainRequest(Config.of(options), Optional.of(output), false, false, Devices::local,
+                new PrintStream(OutputStream.nullOutputStream()));
+    }
+
+    /** The same, going on with what is there. */
+    public TrainRequest resumed() {
+        return new TrainRequest(asked, output, true, signals, devices, log);
+    }
+
+    /** The folder of the run. */
+    Path folder() {
+        return output.orElseGet(() -> {
+            String model = asked.text("model").orElseThrow(() -> resume
+                    ? UserError.usage("--resume needs --output RUN, or --model to find that model's last run")
+                    : NetOptions.missing());
+            Optional<Path> last = resume ? RunFolder.latest(RUNS, model) : Optional.empty();
+            return last.orElseGet(() -> RunFolder.choose(RUNS, model, LocalDateTime.now()));
+        });
+    }
+}

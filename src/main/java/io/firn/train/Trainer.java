@@ -1,0 +1,228 @@
+package io.firn.train;
+
+import io.firn.backend.Session;
+import io.firn.data.Batch;
+import io.firn.data.Batches;
+import io.firn.data.Loader;
+import io.firn.error.UserError;
+import io.firn.graph.Counter;
+import io.firn.graph.Rates;
+import io.firn.models.Model;
+import io.firn.plan.Plan;
+import io.firn.plan.Program;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Locale;
+import java.util.Optional;
+
+/** The loop of one training, from wherever the run stands to its end. {@link Run} prepares what it needs. */
+final class Trainer implements AutoCloseable {
+    private final Setup setup;
+    private final RunFolder folder;
+    private final Session session;
+    private final Signals signals;
+    private final Progress progress;
+    private final Metrics metrics;
+    private final Loader loader;
+    private final Optional<Loader> validation;
+    private final Schedule schedule;
+    private final Inputs inputs;
+    private final States states;
+    private final Model model;
+    private final long total;
+    private final float[] loss = new float[1];
+    private Position at;
+    private Evaluation last;
+    private Double trainLoss;
+    private long started = System.nanoTime();
+    private long lineAt;
+    private long checkpointAt = System.nanoTime();
+    private long checkpointed;
+    private long loopNs;
+    private long stepNs;
+    private long steps;
+
+    /** Host memory of a training step's inputs. */
+    private record Inputs(Plan plan, MemorySegment pixels, MemorySegment labels, MemorySegment rates,
+                          Optional<MemorySegment> counter) {
+        static Inputs of(Session session, Plan plan) {
+            boolean random = plan.graph().inputs().stream().anyMatch(v -> v.name().equals("counter"));
+            return new Inputs(plan, session.input(plan, "pixels"), session.input(plan, "labels"),
+                    session.input(plan, "rates"), random ? Optional.of(session.input(plan, "counter")) : Optional.empty());
+        }
+
+        void fill(Batch batch, double rate, long step, long seed) {
+            MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
+            MemorySegment.copy(batch.labels(), 0, labels, ValueLayout.JAVA_INT, 0, batch.labels().length);
+            rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.LEARNING_RATE, (float) rate);
+            rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.STEP, step + 1);
+            counter.ifPresent(c -> {
+                c.fill((byte) 0);
+                c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_LOW, (int) seed);
+                c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_HIGH, (int) (seed >>> 32));
+                c.setAtIndex(ValueLayout.JAVA_INT, Counter.STEP, (int) step);
+            });
+        }
+    }
+
+    Trainer(Setup setup, RunFolder folder, Session session, Signals signals, Position at, java.io.PrintStream log) {
+        this.setup = setup;
+        this.folder = folder;
+        this.session = session;
+        this.signals = signals;
+        Program program = session.program();
+        Recipe recipe = setup.options().recipe();
+        loader = new Loader(setup.train(), setup.training(recipe.batch()), d -> sayDamaged(d.getMessage()));
+        validation = setup.validation().map(v -> new Loader(v, setup.validating(setup.validationBatch(recipe.batch())),
+                d -> sayDamaged(d.getMessage())));
+        total = recipe.totalSteps(loader.batchesPerEpoch());
+        schedule = Schedule.of(recipe, loader.batchesPerEpoch());
+        inputs = Inputs.of(session, program.plan(Plans.TRAIN));
+        states = new States(session);
+        model = setup.model(1);
+        // An epoch that an earlier process ended within is gone on with where there are more steps now.
+        this.at = at;
+        checkpointed = at.step();
+        metrics = Metrics.resume(folder.metrics(), at.step(), at.epochLines(total));
+        progress = Progress.of("train", total, at.step(), log);
+    }
+
+    /** Trains to the end and writes the weights. */
+    RunSummary train() {
+        long begun = at.step();
+        while (at.step() < total || at.inEpoch()) {
+            trainEpoch();
+            finishEpoch();
+        }
+        if (at.step() > begun || !RunFolder.isFinished(folder.root())) {
+            checkpoint();
+            states.write(folder.weights(), model.graph(), card(), at.step());
+        }
+        return summary();
+    }
+
+    private void trainEpoch() {
+        try (Batches batches = loader.epoch(at.epoch(), at.batch())) {
+            long since = System.nanoTime();
+            lineAt = since;
+            while (batches.hasNext() && at.step() < total) {
+                double rate = schedule.rate(at.step());
+                try (Batch batch = batches.next()) {
+                    inputs.fill(batch, rate, at.step(), setup.options().run().seed());
+                }
+                step();
+                at = at.afterStep(loss[0], (System.nanoTime() - lineAt) / 1e9);
+                log(rate);
+                if (isCheckpointDue()) {
+                    loopNs += System.nanoTime() - since;
+                    checkpoint();
+                    since = System.nanoTime();
+                    lineAt = since;
+                }
+                stopIfAsked();
+            }
+            loopNs += System.nanoTime() - since;
+        }
+    }
+
+    private void step() {
+        long start = System.nanoTime();
+        session.step(inputs.plan);
+        stepNs += System.nanoTime() - start;
+        steps++;
+        session.output(inputs.plan, "loss", loss);
+        if (!Float.isFinite(loss[0])) {
+            throw new UserError(UserError.Kind.DIVERGED, "the loss is %s at step %d; lower --lr (it was %s)%s".formatted(
+                    loss[0], at.step() + 1, setup.options().recipe().lr(),
+                    checkpointed == 0 ? "" : "; the checkpoint of step %d is kept".formatted(checkpointed)));
+        }
+    }
+
+    private void log(double rate) {
+        long now = System.nanoTime();
+        double speed = setup.options().recipe().batch() / ((now - lineAt) / 1e9);
+        lineAt = now;
+        metrics.add(new Metrics.Step(at.step(), at.epoch(), loss[0], rate, (float) speed));
+        progress.step(at.step(), loss[0], speed);
+    }
+
+    /** Validates and writes the epoch's line. A stop in between leaves the epoch open, to be finished by the next process. */
+    private void finishEpoch() {
+        boolean whole = at.batch() == loader.batchesPerEpoch();
+        Evaluation e = validate();
+        trainLoss = at.lossSum() / Math.max(1, at.batch());
+        if (e != null && e.top1() > at.best()) {
+            states.write(folder.best(), model.graph(), card(), at.step());
+        }
+        metrics.add(new Metrics.Epoch(at.epoch(), trainLoss, e == null ? null : e.loss(), e == null ? null : e.top1(),
+                e == null ? null : e.top5(), at.seconds()));
+        progress.say(String.format(Locale.ROOT, "epoch %d: loss %.4f%s, %.1f s", at.epoch(), trainLoss, e == null ? ""
+                : String.format(Locale.ROOT, ", validation loss %.4f, top-1 %.2f %%, top-5 %.2f %%", e.loss(),
+                100 * e.top1(), 100 * e.top5()), at.seconds()));
+        last = e;
+        at = at.afterEpoch(whole, e == null ? -1 : e.top1());
+    }
+
+    private Evaluation validate() {
+        if (validation.isEmpty()) {
+            return null;
+        }
+        Evaluation e = new Inference(session, session.program().plan(Plans.EVALUATE))
+                .evaluate(validation.get(), signals::requested);
+        stopIfAsked();
+        at = at.withSeconds(e.seconds());
+        if (!Double.isFinite(e.loss())) {
+            throw new UserError(UserError.Kind.DIVERGED, "the validation loss is %s after step %d; lower --lr (it was %s)"
+                    .formatted(e.loss(), at.step(), setup.options().recipe().lr()));
+        }
+        return e;
+    }
+
+    private boolean isCheckpointDue() {
+        return System.nanoTime() - checkpointAt >= setup.options().run().checkpointEvery() * 1_000_000_000L;
+    }
+
+    private void checkpoint() {
+        metrics.sync();
+        Checkpoint.write(folder.checkpoint(), session, at, setup.options(), Plans.tuning(setup),
+                setup.train().fingerprint());
+        checkpointAt = System.nanoTime();
+        checkpointed = at.step();
+    }
+
+    private void stopIfAsked() {
+        if (signals.requested()) {
+            checkpoint();
+            throw new UserError(UserError.Kind.STOPPED, "%s: stopped at step %d of %d with a checkpoint; run again with "
+                    .formatted(signals.name(), at.step(), total) + "--resume --output " + folder.root() + " to go on");
+        }
+    }
+
+    private ModelCard card() {
+        return new ModelCard(model.name(), model.options(), setup.classes(), setup.preprocessing());
+    }
+
+    private void sayDamaged(String what) {
+        progress.say("skipping a damaged image: " + what);
+    }
+
+    private RunSummary summary() {
+        int damaged = loader.damagedImages() + validation.map(Loader::damagedImages).orElse(0);
+        if (damaged > 0) {
+            progress.say("%d damaged images were skipped".formatted(damaged));
+        }
+        double seconds = loopNs / 1e9;
+        return new RunSummary(folder.root().toString(), model.name(), at.epochLines(at.step()), at.step(), trainLoss,
+                last == null ? null : last.loss(), last == null ? null : last.top1(), at.best() < 0 ? null : at.best(),
+                (System.nanoTime() - started) / 1e9, steps * setup.options().recipe().batch() / Math.max(1e-9, seconds),
+                stepNs / (double) Math.max(1, loopNs));
+    }
+
+    @Override
+    public void close() {
+        progress.close();
+        metrics.close();
+        loader.close();
+        validation.ifPresent(Loader::close);
+    }
+}

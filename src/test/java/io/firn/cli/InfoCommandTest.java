@@ -1,0 +1,36 @@
+package io.firn.cli;
+
+import static io.firn.cli.CommandLineRun.fields;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.firn.backend.cuda.CudaDriver;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** {@code firn info}. */
+class InfoCommandTest {
+    @Test
+    void saysWhatIsHereAndWhatWouldBeUsed() {
+        var run = CommandLineRun.of("info", "--json");
+        assertThat(run.code()).as(run.err()).isZero();
+        var json = run.json();
+        assertThat(fields(json)).containsExactly("version", "java", "machine", "cuda", "libraries", "backend");
+        assertThat(fields(json.get("machine"))).containsExactly("processor", "cores", "instructions", "memory",
+                "free_memory");
+        assertThat(json.get("machine").get("cores").asInt()).isPositive();
+        assertThat(json.get("machine").get("memory").asLong()).isGreaterThan(1 << 28);
+        assertThat(json.get("backend").get("used").asText()).isEqualTo("cpu");
+        assertThat(json.get("backend").get("not_used").get("cuda").asText()).contains("not built yet");
+        assertThat(json.get("libraries").findValuesAsText("problem")).containsOnly("");
+        assertThat(json.get("libraries").findValuesAsText("version")).contains("plain 1").doesNotContain("");
+        assertThat(CommandLineRun.of("info").out()).containsPattern("\nbackend +cpu\n +not cuda: ");
+    }
+
+    @Test
+    void aDriverWithoutGpuHasAReason() {
+        assertThat(Devices.whyNoCuda(new CudaDriver("no driver library libcuda.so.1", "", List.of())))
+                .isEqualTo("no driver library libcuda.so.1; Firn's CUDA backend is not built yet");
+        CudaDriver here = CudaDriver.probe();
+        assertThat(here.gpus().isEmpty()).isEqualTo(!here.problem().isEmpty());
+    }
+}
