@@ -146,7 +146,8 @@ public final class PlanOracle {
 
     /** What a state holds outlives the plan that wrote it, so it has its name alone. */
     private Content content(Plan plan, Value v) {
-        boolean state = program.state().states().containsKey(v.name()) && plan.graph().states().stream().anyMatch(t -> t.value().equals(v));
+        boolean state = program.state().states().containsKey(v.name())
+                && plan.graph().states().stream().anyMatch(t -> t.value().equals(v));
         return state ? Content.state(v.name()) : Content.value(plan.name(), v);
     }
 

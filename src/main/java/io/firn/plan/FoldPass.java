@@ -8,12 +8,14 @@ import io.firn.graph.GraphBuilder;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Value;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
- * Folds evaluation-mode batch norms into the convolutions before them. Only where the convolution's output has no other
- * reader: a trainable convolution's weight gradient, or its batch norm's, would need it apart.
+ * Folds evaluation-mode batch norms into the convolutions before them. Only where nothing else reads the convolution's
+ * output. The weight may be trained all the same, since no gradient reads that output: then it is folded every step.
  *
  * <pre>
  * bn_apply(conv(x, w), scale, shift)   →   conv(x, fold_weight(w, scale), shift)
@@ -26,11 +28,13 @@ final class FoldPass {
     static Graph run(Graph g) {
         Map<Value, Node> producers = g.producers();
         Map<Value, List<Node>> consumers = g.consumers();
+        Set<Value> results = new HashSet<>(g.outputs().values());
+        results.addAll(g.updates().values());
         GraphBuilder b = new GraphBuilder(g);
         g.inputs().forEach(b::copyInput);
         g.states().forEach(b::copyState);
         for (Node n : g.nodes()) {
-            if (!folds(n, producers, consumers)) {
+            if (!folds(n, producers, consumers) || results.contains(n.input(0))) {
                 b.copy(n);
                 continue;
             }

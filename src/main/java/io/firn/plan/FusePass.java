@@ -96,7 +96,8 @@ final class FusePass {
         Set<Value> outputs = new HashSet<>();
         for (Node m : merged) {
             for (Value v : m.outputs()) {
-                if (results.contains(v) || consumers.getOrDefault(v, List.of()).stream().anyMatch(c -> groupOf.get(c) != g && c != n)) {
+                // No result of a group is read by n, which comes before, so all its readers have their groups.
+                if (usedOutside(v, g)) {
                     outputs.add(v);
                 }
             }

@@ -44,7 +44,7 @@ class FreezingTest {
     void anyParametersOfModels(String name) {
         Graph model = ModelPlansTest.small(name);
         Random random = new Random(3);
-        for (int i = 0; i < 6; i++) {
+        for (int i = 0; i < 4; i++) {
             checkAbsent(model, RandomNet.freeze(model, random, random.nextDouble()));
         }
     }
