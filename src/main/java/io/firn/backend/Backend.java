@@ -17,8 +17,8 @@ public interface Backend extends AutoCloseable {
     Kernels kernels(TuningTable table);
 
     /**
-     * Measures what the table does not know yet about these plans, and returns it with the choices added. Takes seconds
-     * where much is unknown.
+     * The measured choices that these plans take: those that are known already, and what is not known is measured now,
+     * which takes seconds where it is much.
      */
     TuningTable tune(List<PlanRequest> requests, TuningTable known);
 

@@ -9,9 +9,7 @@ import io.firn.plan.PlanRequest;
 import io.firn.plan.Planner;
 import io.firn.plan.TuningTable;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -38,22 +36,21 @@ final class Tuner {
         this.descriptors = descriptors;
     }
 
+    /** The choices for these plans' convolutions: from {@code known} where they are there, else measured now. */
     TuningTable tune(List<PlanRequest> requests, TuningTable known) {
-        Set<Product> unknown = new LinkedHashSet<>();
-        Planner planner = new Planner(backend.target(), backend.kernels(known));
+        SortedMap<String, String> choices = new TreeMap<>();
+        Planner planner = new Planner(backend.target(), backend.kernels(TuningTable.EMPTY));
         for (Plan plan : planner.plan(requests.toArray(PlanRequest[]::new)).plans()) {
             for (Launch l : plan.launches()) {
                 if (l.kernel().library().equals(CpuKernels.ONEDNN)) {
-                    Product.of(l.subgraph().nodes(), plan.activations())
-                            .filter(p -> !known.choices().containsKey(p.key())).ifPresent(unknown::add);
+                    Product.of(l.subgraph().nodes(), plan.activations()).ifPresent(p -> {
+                        String choice = known.choices().get(p.key());
+                        choices.computeIfAbsent(p.key(), key -> choice != null ? choice : CpuKernels.name(fastest(p)));
+                    });
                 }
             }
         }
-        SortedMap<String, String> measured = new TreeMap<>();
-        for (Product p : unknown) {
-            measured.put(p.key(), CpuKernels.name(fastest(p)));
-        }
-        return known.with(measured);
+        return new TuningTable(choices);
     }
 
     private Descriptor fastest(Product p) {

@@ -1,0 +1,75 @@
+package io.firn.train;
+
+import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.firn.backend.Backend;
+import io.firn.error.UserError;
+import io.firn.plan.PlanRequest;
+import io.firn.plan.Target;
+import io.firn.plan.TuningTable;
+import io.firn.weights.AtomicFile;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.TreeMap;
+
+/**
+ * Keeps measured choices from one process to the next, in the user's cache: a file for each device, number of threads and
+ * version of the libraries. It is only a cache: where it cannot be read, choices are measured again, and where it cannot
+ * be written, the next process does so.
+ */
+public final class TuningCache {
+    private static final JsonMapper JSON = JsonMapper.builder().build();
+    private static final System.Logger LOG = System.getLogger("firn");
+
+    private TuningCache() {
+    }
+
+    /** The measured choices for these plans, of which those that an earlier process made are taken over. */
+    public static TuningTable tuned(Backend backend, List<PlanRequest> requests) {
+        Path file = file(backend);
+        TuningTable known = read(file);
+        TuningTable tuned = backend.tune(requests, known);
+        TuningTable all = known.with(tuned.choices());
+        if (!all.equals(known)) {
+            write(file, all);
+        }
+        return tuned;
+    }
+
+    private static Path file(Backend backend) {
+        Target t = backend.target();
+        String name = "%s-%s-%d-%s".formatted(t.name(), t.instructions(), t.threads(),
+                backend.kernels(TuningTable.EMPTY).versions()).toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9.]+", "-");
+        String cache = System.getenv("FIRN_CACHE");
+        Path base = cache == null || cache.isBlank() ? Path.of(System.getProperty("user.home"), ".cache", "firn") : Path.of(cache);
+        return base.resolve("tuning").resolve(name + ".json");
+    }
+
+    private static TuningTable read(Path file) {
+        if (!Files.isRegularFile(file)) {
+            return TuningTable.EMPTY;
+        }
+        try {
+            return new TuningTable(JSON.readValue(file.toFile(), new TypeReference<TreeMap<String, String>>() {
+            }));
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.DEBUG, "the tuning cache is not read", e);
+            return TuningTable.EMPTY;
+        }
+    }
+
+    private static void write(Path file, TuningTable table) {
+        try {
+            Files.createDirectories(file.getParent());
+            AtomicFile.write(file, JSON.writeValueAsBytes(table.choices()));
+        } catch (JacksonException e) {
+            throw new IllegalStateException(e);
+        } catch (IOException | UserError e) {
+            LOG.log(System.Logger.Level.DEBUG, "the tuning cache is not written", e);
+        }
+    }
+}
