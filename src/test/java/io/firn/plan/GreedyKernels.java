@@ -1,7 +1,6 @@
 package io.firn.plan;
 
 import io.firn.graph.Activation;
-import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
 import io.firn.graph.Drop;
 import io.firn.graph.Elementwise;
@@ -103,13 +102,12 @@ record GreedyKernels(Layout layout) implements Kernels {
         Node anchor = s.anchor();
         List<Layout> in = new ArrayList<>();
         for (Value v : s.inputs()) {
-            boolean packed = v.name().endsWith(".pack") || v.name().endsWith(".wgrad");
-            in.add(packed && isPacked(anchor) ? packed(v) : OperandLayouts.input(s, v, activations));
+            boolean packed = v.name().endsWith(".pack") && anchor.op() instanceof Convolution;
+            in.add(packed ? packed(v) : OperandLayouts.input(s, v, activations));
         }
         List<Layout> out = new ArrayList<>();
         for (Value v : s.outputs()) {
-            boolean packed = v.name().endsWith(".pack") || anchor.op() instanceof Convolution.Wgrad;
-            out.add(packed ? packed(v) : OperandLayouts.output(s, v, activations));
+            out.add(anchor.op() instanceof Convolution.Wgrad ? packed(v) : OperandLayouts.output(s, v, activations));
         }
         // No multiple of the alignment, so that what ends between two shows.
         long workspace = anchor.op() instanceof Convolution ? 36L + 4 * anchor.output().shape().elements() / 7 : 0;
@@ -117,8 +115,9 @@ record GreedyKernels(Layout layout) implements Kernels {
                 workspace, inPlace(s, in, out)));
     }
 
-    private static boolean isPacked(Node n) {
-        return n.op() instanceof Convolution || n.op() instanceof Conversion.Cast && n.name().endsWith(".wgrad.unpack");
+    @Override
+    public Candidate conversion(Subgraph cast, Layout from, Layout to) {
+        return Candidate.of(Kernel.own("cast"), List.of(from), List.of(to), 0);
     }
 
     /** Larger than the content, and another one for each direction, as a library's own layouts are. */
@@ -128,23 +127,22 @@ record GreedyKernels(Layout layout) implements Kernels {
         return new Layout.Opaque(direction + t.shape(), t.bytes() + 4L * direction.length());
     }
 
-    /** Each activation that comes out may take over one of the same type that goes in. */
-    private static List<Integer> inPlace(Subgraph s, List<Layout> in, List<Layout> out) {
+    /** Each activation that comes out may take over any of the same type that goes in. */
+    private static List<List<Integer>> inPlace(Subgraph s, List<Layout> in, List<Layout> out) {
         boolean pointwise = s.nodes().stream().allMatch(n -> pointwise(n.op()));
         boolean epilogue = s.nodes().getFirst().op() instanceof Convolution && s.nodes().size() > 1;
         // The convolution still reads its own operands when the first results are written.
-        int first = epilogue ? s.nodes().getFirst().inputs().size() : 0;
-        List<Integer> places = new ArrayList<>();
+        int first = epilogue ? s.nodes().getFirst().inputs().size() : pointwise ? 0 : in.size();
+        List<List<Integer>> places = new ArrayList<>();
         for (int o = 0; o < out.size(); o++) {
-            int place = -1;
-            for (int i = first; i < in.size() && (pointwise || epilogue) && place < 0; i++) {
-                boolean alike = s.inputs().get(i).type().equals(s.outputs().get(o).type())
-                        && s.outputs().get(o).shape().rank() == 4 && in.get(i).equals(out.get(o));
-                if (alike && !places.contains(i)) {
-                    place = i;
+            List<Integer> alike = new ArrayList<>();
+            for (int i = first; i < in.size(); i++) {
+                if (s.outputs().get(o).shape().rank() == 4 && in.get(i).equals(out.get(o))
+                        && s.inputs().get(i).type().equals(s.outputs().get(o).type())) {
+                    alike.add(i);
                 }
             }
-            places.add(place);
+            places.add(alike);
         }
         return places;
     }

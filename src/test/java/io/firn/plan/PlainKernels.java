@@ -3,7 +3,6 @@ package io.firn.plan;
 import io.firn.graph.Graph;
 import io.firn.graph.Node;
 import io.firn.graph.Value;
-import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 
@@ -34,10 +33,14 @@ record PlainKernels(Layout layout) implements Kernels {
 
     @Override
     public List<Candidate> candidates(Subgraph s, Layout activations) {
-        return List.of(new Candidate(Kernel.own(s.anchor().op().label()),
+        return List.of(Candidate.of(Kernel.own(s.anchor().op().label()),
                 s.inputs().stream().map(v -> OperandLayouts.input(s, v, activations)).toList(),
-                s.outputs().stream().map(v -> OperandLayouts.output(s, v, activations)).toList(), 0,
-                Collections.nCopies(s.outputs().size(), -1)));
+                s.outputs().stream().map(v -> OperandLayouts.output(s, v, activations)).toList(), 0));
+    }
+
+    @Override
+    public Candidate conversion(Subgraph cast, Layout from, Layout to) {
+        return Candidate.of(Kernel.own("cast"), List.of(from), List.of(to), 0);
     }
 
     @Override
