@@ -10,6 +10,8 @@ import io.firn.graph.Rates;
 import io.firn.models.Model;
 import io.firn.plan.Plan;
 import io.firn.plan.Program;
+import io.firn.plan.TuningTable;
+import java.io.PrintStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Locale;
@@ -20,6 +22,7 @@ final class Trainer implements AutoCloseable {
     private final Setup setup;
     private final RunFolder folder;
     private final Session session;
+    private final TuningTable tuning;
     private final Signals signals;
     private final Progress progress;
     private final Metrics metrics;
@@ -34,7 +37,7 @@ final class Trainer implements AutoCloseable {
     private Position at;
     private Evaluation last;
     private Double trainLoss;
-    private long started = System.nanoTime();
+    private final long started = System.nanoTime();
     private long lineAt;
     private long checkpointAt = System.nanoTime();
     private long checkpointed;
@@ -65,10 +68,12 @@ final class Trainer implements AutoCloseable {
         }
     }
 
-    Trainer(Setup setup, RunFolder folder, Session session, Signals signals, Position at, java.io.PrintStream log) {
+    Trainer(Setup setup, RunFolder folder, Session session, TuningTable tuning, Signals signals, Position at,
+            PrintStream log) {
         this.setup = setup;
         this.folder = folder;
         this.session = session;
+        this.tuning = tuning;
         this.signals = signals;
         Program program = session.program();
         Recipe recipe = setup.options().recipe();
@@ -80,7 +85,6 @@ final class Trainer implements AutoCloseable {
         inputs = Inputs.of(session, program.plan(Plans.TRAIN));
         states = new States(session);
         model = setup.model(1);
-        // An epoch that an earlier process ended within is gone on with where there are more steps now.
         this.at = at;
         checkpointed = at.step();
         metrics = Metrics.resume(folder.metrics(), at.step(), at.epochLines(total));
@@ -184,7 +188,7 @@ final class Trainer implements AutoCloseable {
 
     private void checkpoint() {
         metrics.sync();
-        Checkpoint.write(folder.checkpoint(), session, at, setup.options(), Plans.tuning(setup),
+        Checkpoint.write(folder.checkpoint(), session, at, setup.options(), tuning,
                 setup.train().fingerprint());
         checkpointAt = System.nanoTime();
         checkpointed = at.step();
