@@ -1,5 +1,6 @@
 package io.firn.train;
 
+import io.firn.backend.HostMemory;
 import io.firn.data.Loader;
 import io.firn.data.LoaderOptions;
 import io.firn.error.UserError;

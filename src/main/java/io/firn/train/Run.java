@@ -111,6 +111,9 @@ public final class Run {
     }
 
     private RunSummary train(Setup s, Planned planned, RunFolder folder, Filling filling, Position at) {
+        if (s.validation().isEmpty()) {
+            say("no validation set: --val PATH or --val-split F would tell how good the network is");
+        }
         s.options().config().write(folder.config());
         writePlan(s, planned, folder.plan());
         try (Signals signals = request.signals() ? Signals.install() : Signals.none();
