@@ -65,12 +65,12 @@ final class Trainer implements AutoCloseable {
 
     /** Trains to the end and writes the weights. */
     RunSummary train() {
-        long begun = at.step();
+        boolean isUnfinished = at.step() < total || at.inEpoch() || !RunFolder.isFinished(folder.root());
         while (at.step() < total || at.inEpoch()) {
             trainEpoch();
             finishEpoch();
         }
-        if (at.step() > begun || !RunFolder.isFinished(folder.root())) {
+        if (isUnfinished) {
             checkpoint();
             states.write(folder.weights(), model.graph(), card(), at.step());
         }
