@@ -1,6 +1,7 @@
 package io.firn;
 
 import io.firn.backend.Backend;
+import io.firn.graph.Update;
 import io.firn.models.Model;
 import io.firn.models.ModelOptions;
 import io.firn.models.Models;
@@ -15,7 +16,6 @@ import io.firn.train.Devices;
 import io.firn.train.Run;
 import io.firn.train.RunSummary;
 import io.firn.train.TrainRequest;
-import io.firn.graph.Update;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
@@ -49,10 +49,14 @@ public final class Firn {
     public static Program plan(Model model) {
         Update sgd = new Update.Sgd(0.9, 1e-4, false, 1);
         try (Backend backend = Devices.local("cpu", Runtime.getRuntime().availableProcessors())) {
-            return new Planner(backend.target(), backend.kernels(TuningTable.EMPTY)).plan(new PlanRequest("train",
-                    model.graph(), model.preset().mean(), model.preset().std(), Precision.FP32,
-                    Optional.of(new PlanRequest.Training(Set.of(), _ -> sgd, 0))));
+            return plan(backend, new PlanRequest("train", model.graph(), model.preset().mean(), model.preset().std(),
+                    Precision.FP32, Optional.of(new PlanRequest.Training(Set.of(), _ -> sgd, 0))));
         }
+    }
+
+    /** Compiles a program of one or several plans for a device, by estimate alone: nothing is measured. */
+    public static Program plan(Backend backend, PlanRequest... requests) {
+        return new Planner(backend.target(), backend.kernels(TuningTable.EMPTY)).plan(requests);
     }
 
     /**
@@ -82,6 +86,11 @@ public final class Firn {
 
     /** Reads a trained network; see {@link Classifier#open} for the options. */
     public static Classifier load(Path weights, Map<String, ?> options) {
-        return Classifier.open(weights, Config.of(options), Devices::local, _ -> { });
+        return load(weights, Config.of(options), Devices::local, _ -> { });
+    }
+
+    /** Reads a trained network that computes on these devices and says what there is to say. */
+    public static Classifier load(Path weights, Config options, Devices devices, Classifier.Remarks remarks) {
+        return Classifier.open(weights, options, devices, remarks);
     }
 }

@@ -22,7 +22,6 @@ import java.util.stream.Stream;
  */
 public record Machine(String processor, int cores, List<String> instructions, long memory, long freeMemory) {
     private static final Path CPU = Path.of("/proc/cpuinfo");
-    private static final Path MEMORY = Path.of("/proc/meminfo");
 
     /** An instruction set and the processor flags that make it up: what oneDNN asks for. */
     private record InstructionSet(String name, List<String> flags) {
@@ -41,7 +40,7 @@ public record Machine(String processor, int cores, List<String> instructions, lo
     public static Machine here() {
         var system = ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
         List<String> cpu = lines(CPU);
-        long available = parseKilobytes(value(lines(MEMORY), "MemAvailable"), system.getFreeMemorySize());
+        long available = HostMemory.available();
         return new Machine(name(cpu), Runtime.getRuntime().availableProcessors(), instructions(value(cpu, "flags")),
                 system.getTotalMemorySize(), Math.min(available, system.getTotalMemorySize()));
     }
@@ -54,11 +53,6 @@ public record Machine(String processor, int cores, List<String> instructions, lo
     static List<String> instructions(String flags) {
         Set<String> present = Set.copyOf(Arrays.asList(flags.split(" ")));
         return KNOWN.stream().filter(k -> present.containsAll(k.flags)).map(InstructionSet::name).toList();
-    }
-
-    /** "23456 kB" in bytes, or else the other value. */
-    private static long parseKilobytes(String text, long otherwise) {
-        return text.matches("\\d+ kB") ? 1024 * Long.parseLong(text.substring(0, text.length() - 3)) : otherwise;
     }
 
     /** What stands after the first line's colon that begins with the key; empty where there is none. */

@@ -1,7 +1,9 @@
 package io.firn.cli;
 
+import io.firn.Firn;
 import io.firn.train.Classifier;
 import io.firn.train.Config;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Set;
 import picocli.CommandLine.Mixin;
@@ -43,9 +45,26 @@ final class ClassifierMixin {
     @Spec(Spec.Target.MIXEE)
     private CommandSpec command;
 
+    /** Reads the network; its progress goes to standard error. */
     Classifier open() {
         Config asked = AskedOptions.of(command, KEYS);
-        Main firn = (Main) command.root().userObject();
-        return Classifier.open(init, asked, firn.devices(), line -> command.commandLine().getErr().println(line));
+        PrintWriter err = command.commandLine().getErr();
+        return Firn.load(init, asked, ((Main) command.root().userObject()).devices(), new Classifier.Remarks() {
+            private ImageProgress progress;
+
+            @Override
+            public void say(String line) {
+                err.println(line);
+            }
+
+            @Override
+            public void done(int images, int total) {
+                progress = progress == null ? new ImageProgress(total, err) : progress;
+                progress.done(images);
+                if (images == total) {
+                    progress.close();
+                }
+            }
+        });
     }
 }

@@ -1,9 +1,9 @@
 package io.firn.cli;
 
+import io.firn.Firn;
 import io.firn.error.UserError;
 import io.firn.models.Model;
 import io.firn.models.ModelOptions;
-import io.firn.models.Models;
 import java.util.OptionalDouble;
 import picocli.CommandLine.Option;
 
@@ -41,7 +41,7 @@ final class NetMixin {
      * @throws UserError (usage) for an unknown name and for options that make no sense
      */
     Model build(String name, int batch) {
-        return Models.build(name, new ModelOptions(batch, atLeastOne("classes", classes, 0),
+        return Firn.model(name, new ModelOptions(batch, atLeastOne("classes", classes, 0),
                 atLeastOne("channels", channels, 3), atLeastOne("resolution", resolution, 0), optional(dropout),
                 optional(dropPath), optional(width), optional(depth), optional(phi)));
     }

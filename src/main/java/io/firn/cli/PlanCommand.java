@@ -1,5 +1,6 @@
 package io.firn.cli;
 
+import io.firn.Firn;
 import io.firn.backend.Backend;
 import io.firn.error.UserError;
 import io.firn.graph.Graph;
@@ -10,10 +11,8 @@ import io.firn.plan.FreezeSpec;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
 import io.firn.plan.PlanRequest;
-import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
-import io.firn.plan.TuningTable;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -93,11 +92,10 @@ final class PlanCommand implements Runnable {
                 : FreezeSpec.frozen(freeze == null ? "none" : freeze, built.graph(), NearNames::of);
         try (Backend backend = firn.devices().open(target, compute.threads())) {
             Precision precision = compute.precision(backend);
-            Planner planner = new Planner(backend.target(), backend.kernels(TuningTable.EMPTY));
-            Program program = planner.plan(request(built, precision, frozen));
+            Program program = Firn.plan(backend, request(built, precision, frozen));
             Plan plan = program.plans().getFirst();
             Optional<Plan> unfrozen = frozen.isEmpty() ? Optional.empty()
-                    : Optional.of(planner.plan(request(built, precision, Set.of())).plans().getFirst());
+                    : Optional.of(Firn.plan(backend, request(built, precision, Set.of())).plans().getFirst());
             sayWhatIsFrozenBesides(built.graph(), frozen);
             PlanReport report = PlanReport.of(model, program, plan, unfrozen);
             output.print(report, () -> PlanText.of(report, plan, Optional.ofNullable(freeze)));

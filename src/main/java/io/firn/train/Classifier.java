@@ -21,7 +21,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 
 /** A trained network that predicts and is evaluated. Planned when the first images come. Not for several threads at once. */
 public final class Classifier implements AutoCloseable {
@@ -31,19 +31,29 @@ public final class Classifier implements AutoCloseable {
     private final Compute compute;
     private final Backend backend;
     private final Precision precision;
-    private final Consumer<String> say;
+    private final Remarks remarks;
     private Session session;
 
     /** How to compute; nulls take the default. */
     private record Compute(Integer batch, String precision, String device, Integer threads, Integer workers) {
     }
 
-    private Classifier(TrainedNet net, Compute compute, Backend backend, Precision precision, Consumer<String> say) {
+    /** What is told while images are read. */
+    @FunctionalInterface
+    public interface Remarks {
+        void say(String line);
+
+        /** That many images are done. */
+        default void done(int images, int total) {
+        }
+    }
+
+    private Classifier(TrainedNet net, Compute compute, Backend backend, Precision precision, Remarks remarks) {
         this.net = net;
         this.compute = compute;
         this.backend = backend;
         this.precision = precision;
-        this.say = say;
+        this.remarks = remarks;
     }
 
     /**
@@ -52,9 +62,9 @@ public final class Classifier implements AutoCloseable {
      * @param init  a weight file, or a run folder, which means its best, else last, weights
      * @param asked {@code batch}, {@code precision} (default fp32), {@code device}, {@code threads}, {@code workers}; for
      *              files that were not written by Firn {@code model} and its options; {@code resize}, {@code mean} …
-     * @param say   takes remarks
+     * @param remarks takes what there is to say meanwhile
      */
-    public static Classifier open(Path init, Config asked, Devices devices, Consumer<String> say) {
+    public static Classifier open(Path init, Config asked, Devices devices, Remarks remarks) {
         Compute c = asked.bind(Compute.class);
         if (c.batch != null) {
             Range.atLeast("batch", c.batch, 1);
@@ -65,12 +75,12 @@ public final class Classifier implements AutoCloseable {
         if (c.threads != null) {
             Range.atLeast("threads", c.threads, 1);
         }
-        TrainedNet net = TrainedNet.read(init, asked, say);
+        TrainedNet net = TrainedNet.read(init, asked, remarks::say);
         int processors = Runtime.getRuntime().availableProcessors();
         Backend backend = devices.open(c.device == null ? "auto" : c.device.toLowerCase(Locale.ROOT),
                 c.threads == null ? processors : c.threads);
         try {
-            return new Classifier(net, c, backend, precision(c.precision, backend), say);
+            return new Classifier(net, c, backend, precision(c.precision, backend), remarks);
         } catch (RuntimeException | Error e) {
             backend.close();
             throw e;
@@ -99,7 +109,7 @@ public final class Classifier implements AutoCloseable {
         List<DamagedImage> damaged = Collections.synchronizedList(new ArrayList<>());
         List<Prediction> found = new ArrayList<>();
         try (Loader loader = loader(files, damaged)) {
-            inference(files).run(loader, () -> false, (index, _, logits, from, _) ->
+            inference(files).run(loader, () -> false, done(files), (index, _, logits, from, _) ->
                     found.add(Prediction.of(files.describe(index), logits, from, net.card().classes())));
         }
         return new Predictions(net.card().classes(), found, damaged);
@@ -119,9 +129,9 @@ public final class Classifier implements AutoCloseable {
     public Evaluation evaluate(Dataset set) {
         List<DamagedImage> damaged = Collections.synchronizedList(new ArrayList<>());
         try (Loader loader = loader(set, damaged)) {
-            Evaluation e = inference(set).evaluate(loader, () -> false);
+            Evaluation e = inference(set).evaluate(loader, () -> false, done(set));
             if (!damaged.isEmpty()) {
-                say.accept("%d damaged images were skipped".formatted(damaged.size()));
+                remarks.say("%d damaged images were skipped".formatted(damaged.size()));
             }
             return e;
         }
@@ -131,13 +141,17 @@ public final class Classifier implements AutoCloseable {
         if (net.named()) {
             return Datasets.validation(data, net.card().classes());
         }
-        Splits splits = Datasets.open(data, say);
+        Splits splits = Datasets.open(data, remarks::say);
         Dataset set = splits.validation().orElse(splits.train());
         if (set.classes().size() > net.card().classes().size()) {
             throw UserError.data("%s has %d classes, and the network %d", set.name(), set.classes().size(),
                     net.card().classes().size());
         }
         return set;
+    }
+
+    private IntConsumer done(Dataset set) {
+        return images -> remarks.done(images, set.size());
     }
 
     private int batch(int images) {
@@ -151,7 +165,7 @@ public final class Classifier implements AutoCloseable {
         int batch = session.program().plan(Plans.EVALUATE).batch();
         return new Loader(set, net.card().preprocessing().inOrder(batch, workers), d -> {
             damaged.add(d);
-            say.accept("cannot use an image: " + d.getMessage());
+            remarks.say("cannot use an image: " + d.getMessage());
         });
     }
 

@@ -19,11 +19,11 @@ import java.util.Map;
  * </table>
  * <table>
  * <caption>By optimizer: SGD for ResNets and plain nets, AdamW for EfficientNets, which plain SGD trains badly in few
- * epochs (their own recipe, RMSprop over 350 epochs, is there by {@code --optimizer rmsprop})</caption>
- * <tr><th></th><th>learning rate, linear in the batch (AdamW: its square root)</th><th>weight decay</th></tr>
+ * epochs</caption>
+ * <tr><th></th><th>learning rate, linear in the batch (AdamW and RMSprop: its square root)</th><th>weight decay</th></tr>
  * <tr><td>sgd</td><td>0.1 at batch 128 (small), 0.1 at batch 256 (large)</td><td>5e-4 (small), 1e-4 (large)</td></tr>
  * <tr><td>adamw</td><td>0.002 at batch 128 (small), 0.001 at batch 256 (large)</td><td>0.05</td></tr>
- * <tr><td>rmsprop</td><td>0.016 at batch 256</td><td>1e-5</td></tr>
+ * <tr><td>rmsprop</td><td>0.001 at batch 256</td><td>1e-5</td></tr>
  * </table>
  * A run that starts from {@code --init} takes a tenth of the rate. All: cosine with 5 % warm-up, momentum 0.9, seed 0.
  */
@@ -115,7 +115,7 @@ public final class Defaults {
     private static double rate(String optimizer, int batch, boolean small) {
         return switch (optimizer) {
             case "adamw" -> small ? 0.002 * Math.sqrt(batch / 128.0) : 0.001 * Math.sqrt(batch / 256.0);
-            case "rmsprop" -> 0.016 * batch / 256.0;
+            case "rmsprop" -> 0.001 * Math.sqrt(batch / 256.0);
             default -> 0.1 * batch / (small ? 128 : 256);
         };
     }

@@ -9,6 +9,7 @@ import io.firn.plan.Plan;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.function.BooleanSupplier;
+import java.util.function.IntConsumer;
 
 /** Runs an evaluation plan over a data set, batch by batch. */
 final class Inference {
@@ -38,9 +39,11 @@ final class Inference {
     /**
      * Visits every image of the loader's set that could be read, in its order.
      *
+     * @param done told how many of the set's images are done
      * @return whether it came to the end before {@code stop} said so
      */
-    boolean run(Loader loader, BooleanSupplier stop, Visitor visitor) {
+    boolean run(Loader loader, BooleanSupplier stop, IntConsumer done, Visitor visitor) {
+        int images = 0;
         try (Batches batches = loader.epoch(0, 0)) {
             while (batches.hasNext()) {
                 if (stop.getAsBoolean()) {
@@ -53,6 +56,8 @@ final class Inference {
                             visitor.image(batch.indices()[i], batch.labels()[i], logits, i * classes, classes);
                         }
                     }
+                    images += batch.count();
+                    done.accept(images);
                 }
             }
             return true;
@@ -67,10 +72,10 @@ final class Inference {
     }
 
     /** Metrics over the loader's set; null where {@code stop} cut it short. */
-    Evaluation evaluate(Loader loader, BooleanSupplier stop) {
+    Evaluation evaluate(Loader loader, BooleanSupplier stop, IntConsumer done) {
         long start = System.nanoTime();
         Score score = new Score();
-        boolean whole = run(loader, stop, (_, label, values, from, n) -> score.add(values, from, n, label));
+        boolean whole = run(loader, stop, done, (_, label, values, from, n) -> score.add(values, from, n, label));
         return whole ? score.result((System.nanoTime() - start) / 1e9) : null;
     }
 }

@@ -1,5 +1,6 @@
 package io.firn.train;
 
+import io.firn.backend.HostMemory;
 import io.firn.data.Loader;
 import io.firn.data.LoaderOptions;
 import io.firn.error.UserError;
@@ -44,6 +45,11 @@ final class Plans {
     }
 
     private static Program program(Setup s, int batch, TuningTable table, Set<String> frozen) {
+        return new Planner(s.backend().target(), s.backend().kernels(table))
+                .plan(requests(s, batch, frozen).toArray(PlanRequest[]::new));
+    }
+
+    private static List<PlanRequest> requests(Setup s, int batch, Set<String> frozen) {
         Recipe recipe = s.options().recipe();
         Update update = recipe.update();
         var training = new PlanRequest.Training(frozen, _ -> update, recipe.labelSmoothing());
@@ -52,7 +58,7 @@ final class Plans {
         if (s.validation().isPresent()) {
             requests.add(request(EVALUATE, s.model(s.validationBatch(batch)), s.preprocessing(), s, Optional.empty()));
         }
-        return new Planner(s.backend().target(), s.backend().kernels(table)).plan(requests.toArray(PlanRequest[]::new));
+        return requests;
     }
 
     private static PlanRequest request(String name, Model model, Preprocessing p, Setup s,
@@ -146,10 +152,11 @@ final class Plans {
     }
 
     /**
-     * The measured choices that planning takes; none where every run is to have the same bits, since another measurement
-     * may choose other kernels.
+     * The choices that planning takes: measured here and now, and none where every run is to have the same bits, since
+     * another measurement may choose other kernels.
      */
     static TuningTable tuning(Setup s) {
-        return TuningTable.EMPTY;
+        return s.options().run().deterministic() ? TuningTable.EMPTY
+                : s.backend().tune(requests(s, s.options().recipe().batch(), frozen(s)), TuningTable.EMPTY);
     }
 }

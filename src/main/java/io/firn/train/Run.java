@@ -47,10 +47,10 @@ public final class Run {
     private RunSummary begin(Path root) {
         Setup s = Setup.of(request.asked(), request.devices(), this::say);
         try (var backend = s.backend()) {
-            Program program = plan(s, Plans.tuning(s));
+            Planned planned = plan(s, Optional.empty());
             Optional<Matching> init = init(s);
             try (RunFolder folder = RunFolder.open(root, request.resume())) {
-                return train(s, program, folder, session -> initialize(s, session, init), Position.START);
+                return train(s, planned, folder, session -> initialize(s, session, init), Position.START);
             }
         }
     }
@@ -63,7 +63,7 @@ public final class Run {
             try (var backend = s.backend()) {
                 if (c == null) {
                     Optional<Matching> init = init(s);
-                    return train(s, plan(s, Plans.tuning(s)), folder, session -> initialize(s, session, init),
+                    return train(s, plan(s, Optional.empty()), folder, session -> initialize(s, session, init),
                             Position.START);
                 }
                 if (!c.data().equals(s.train().fingerprint())) {
@@ -71,21 +71,29 @@ public final class Run {
                             + "another --output", s.options().data().data());
                 }
                 say("going on at step %d".formatted(c.position().step()));
-                return train(s, plan(s, new TuningTable(c.tuning())), folder,
+                return train(s, plan(s, Optional.of(new TuningTable(c.tuning()))), folder,
                         session -> Checkpoint.restore(folder.checkpoint(), session), c.position());
             }
         }
     }
 
-    private Program plan(Setup s, TuningTable table) {
+    /** A program with the measured choices that it was made with. */
+    private record Planned(Program program, TuningTable table) {
+    }
+
+    /** @param given the choices of an earlier process; empty measures */
+    private Planned plan(Setup s, Optional<TuningTable> given) {
         Plans.checkBatchNorms(s);
         List<String> besides = FreezeSpec.besides(s.model(1).graph(), Plans.frozen(s));
         if (!besides.isEmpty()) {
             say("frozen as well, since a batch norm is frozen as a whole: " + String.join(", ", besides));
         }
+        // What cannot fit is refused before seconds are spent on measuring.
+        Plans.checkMemory(s, Plans.program(s, TuningTable.EMPTY));
+        TuningTable table = given.orElseGet(() -> Plans.tuning(s));
         Program program = Plans.program(s, table);
         Plans.checkMemory(s, program);
-        return program;
+        return new Planned(program, table);
     }
 
     private Optional<Matching> init(Setup s) {
@@ -102,13 +110,16 @@ public final class Run {
         void into(Session session);
     }
 
-    private RunSummary train(Setup s, Program program, RunFolder folder, Filling filling, Position at) {
+    private RunSummary train(Setup s, Planned planned, RunFolder folder, Filling filling, Position at) {
+        if (s.validation().isEmpty()) {
+            say("no validation set: --val PATH or --val-split F would tell how good the network is");
+        }
         s.options().config().write(folder.config());
-        writePlan(s, program, folder.plan());
+        writePlan(s, planned, folder.plan());
         try (Signals signals = request.signals() ? Signals.install() : Signals.none();
-             Session session = s.backend().load(program)) {
+             Session session = s.backend().load(planned.program)) {
             filling.into(session);
-            try (Trainer trainer = new Trainer(s, folder, session, signals, at, request.log())) {
+            try (Trainer trainer = new Trainer(s, folder, session, planned.table, signals, at, request.log())) {
                 return trainer.train();
             }
         }
@@ -128,13 +139,13 @@ public final class Run {
     }
 
     /** The plan that runs, with what it was made from. */
-    private static void writePlan(Setup s, Program program, Path file) {
-        Plan plan = program.plan(Plans.TRAIN);
-        TuningTable table = Plans.tuning(s);
+    private static void writePlan(Setup s, Planned planned, Path file) {
+        Plan plan = planned.program.plan(Plans.TRAIN);
+        TuningTable table = planned.table;
         Optional<Plan> unfrozen = Plans.frozen(s).isEmpty() ? Optional.empty()
                 : Optional.of(Plans.unfrozen(s, table).plan(Plans.TRAIN));
         var json = JsonMapper.builder().build();
-        ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), program, plan, unfrozen));
+        ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), planned.program, plan, unfrozen));
         node.put("catalogue", s.backend().kernels(table).versions());
         node.set("tuning", json.valueToTree(table.choices()));
         try {

@@ -5,13 +5,10 @@ import io.firn.data.Batch;
 import io.firn.data.Batches;
 import io.firn.data.Loader;
 import io.firn.error.UserError;
-import io.firn.graph.Counter;
-import io.firn.graph.Rates;
 import io.firn.models.Model;
-import io.firn.plan.Plan;
 import io.firn.plan.Program;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import io.firn.plan.TuningTable;
+import java.io.PrintStream;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -20,13 +17,14 @@ final class Trainer implements AutoCloseable {
     private final Setup setup;
     private final RunFolder folder;
     private final Session session;
+    private final TuningTable tuning;
     private final Signals signals;
     private final Progress progress;
     private final Metrics metrics;
     private final Loader loader;
     private final Optional<Loader> validation;
     private final Schedule schedule;
-    private final Inputs inputs;
+    private final TrainInputs inputs;
     private final States states;
     private final Model model;
     private final long total;
@@ -34,7 +32,7 @@ final class Trainer implements AutoCloseable {
     private Position at;
     private Evaluation last;
     private Double trainLoss;
-    private long started = System.nanoTime();
+    private final long started = System.nanoTime();
     private long lineAt;
     private long checkpointAt = System.nanoTime();
     private long checkpointed;
@@ -42,33 +40,12 @@ final class Trainer implements AutoCloseable {
     private long stepNs;
     private long steps;
 
-    /** Host memory of a training step's inputs. */
-    private record Inputs(Plan plan, MemorySegment pixels, MemorySegment labels, MemorySegment rates,
-                          Optional<MemorySegment> counter) {
-        static Inputs of(Session session, Plan plan) {
-            boolean random = plan.graph().inputs().stream().anyMatch(v -> v.name().equals("counter"));
-            return new Inputs(plan, session.input(plan, "pixels"), session.input(plan, "labels"),
-                    session.input(plan, "rates"), random ? Optional.of(session.input(plan, "counter")) : Optional.empty());
-        }
-
-        void fill(Batch batch, double rate, long step, long seed) {
-            MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
-            MemorySegment.copy(batch.labels(), 0, labels, ValueLayout.JAVA_INT, 0, batch.labels().length);
-            rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.LEARNING_RATE, (float) rate);
-            rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.STEP, step + 1);
-            counter.ifPresent(c -> {
-                c.fill((byte) 0);
-                c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_LOW, (int) seed);
-                c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_HIGH, (int) (seed >>> 32));
-                c.setAtIndex(ValueLayout.JAVA_INT, Counter.STEP, (int) step);
-            });
-        }
-    }
-
-    Trainer(Setup setup, RunFolder folder, Session session, Signals signals, Position at, java.io.PrintStream log) {
+    Trainer(Setup setup, RunFolder folder, Session session, TuningTable tuning, Signals signals, Position at,
+            PrintStream log) {
         this.setup = setup;
         this.folder = folder;
         this.session = session;
+        this.tuning = tuning;
         this.signals = signals;
         Program program = session.program();
         Recipe recipe = setup.options().recipe();
@@ -77,10 +54,9 @@ final class Trainer implements AutoCloseable {
                 d -> sayDamaged(d.getMessage())));
         total = recipe.totalSteps(loader.batchesPerEpoch());
         schedule = Schedule.of(recipe, loader.batchesPerEpoch());
-        inputs = Inputs.of(session, program.plan(Plans.TRAIN));
+        inputs = TrainInputs.of(session, program.plan(Plans.TRAIN));
         states = new States(session);
         model = setup.model(1);
-        // An epoch that an earlier process ended within is gone on with where there are more steps now.
         this.at = at;
         checkpointed = at.step();
         metrics = Metrics.resume(folder.metrics(), at.step(), at.epochLines(total));
@@ -89,12 +65,12 @@ final class Trainer implements AutoCloseable {
 
     /** Trains to the end and writes the weights. */
     RunSummary train() {
-        long begun = at.step();
+        boolean isUnfinished = at.step() < total || at.inEpoch() || !RunFolder.isFinished(folder.root());
         while (at.step() < total || at.inEpoch()) {
             trainEpoch();
             finishEpoch();
         }
-        if (at.step() > begun || !RunFolder.isFinished(folder.root())) {
+        if (isUnfinished) {
             checkpoint();
             states.write(folder.weights(), model.graph(), card(), at.step());
         }
@@ -127,10 +103,10 @@ final class Trainer implements AutoCloseable {
 
     private void step() {
         long start = System.nanoTime();
-        session.step(inputs.plan);
+        session.step(inputs.plan());
         stepNs += System.nanoTime() - start;
         steps++;
-        session.output(inputs.plan, "loss", loss);
+        session.output(inputs.plan(), "loss", loss);
         if (!Float.isFinite(loss[0])) {
             throw new UserError(UserError.Kind.DIVERGED, "the loss is %s at step %d; lower --lr (it was %s)%s".formatted(
                     loss[0], at.step() + 1, setup.options().recipe().lr(),
@@ -168,7 +144,7 @@ final class Trainer implements AutoCloseable {
             return null;
         }
         Evaluation e = new Inference(session, session.program().plan(Plans.EVALUATE))
-                .evaluate(validation.get(), signals::requested);
+                .evaluate(validation.get(), signals::requested, _ -> { });
         stopIfAsked();
         at = at.withSeconds(e.seconds());
         if (!Double.isFinite(e.loss())) {
@@ -184,7 +160,7 @@ final class Trainer implements AutoCloseable {
 
     private void checkpoint() {
         metrics.sync();
-        Checkpoint.write(folder.checkpoint(), session, at, setup.options(), Plans.tuning(setup),
+        Checkpoint.write(folder.checkpoint(), session, at, setup.options(), tuning,
                 setup.train().fingerprint());
         checkpointAt = System.nanoTime();
         checkpointed = at.step();

@@ -1,4 +1,4 @@
-package io.firn.train;
+package io.firn.backend;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -7,14 +7,14 @@ import java.util.List;
 import java.util.function.Function;
 
 /** How much memory this process can still have: what the machine has free, and what its control groups leave it. */
-final class HostMemory {
+public final class HostMemory {
     private static final long NO_LIMIT = Long.MAX_VALUE;
 
     private HostMemory() {
     }
 
     /** Bytes. */
-    static long available() {
+    public static long available() {
         return available(Path.of("/"));
     }
 

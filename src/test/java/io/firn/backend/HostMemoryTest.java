@@ -1,4 +1,4 @@
-package io.firn.train;
+package io.firn.backend;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
