@@ -35,6 +35,9 @@ public interface Backend extends AutoCloseable {
     /** Allocates and builds all that the program needs. */
     Session load(Program program);
 
+    /** Measures what this device reaches at best: about half a second of all its threads. */
+    Peaks measurePeaks();
+
     @Override
     void close();
 }

@@ -1,6 +1,7 @@
 package io.firn.cli;
 
 import io.firn.backend.Backend;
+import io.firn.backend.Peaks;
 import io.firn.backend.Session;
 import io.firn.error.UserError;
 import io.firn.graph.Graph;
@@ -100,6 +101,11 @@ final class PlainDevice implements Backend {
 
     @Override
     public Session load(Program program) {
+        throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Peaks measurePeaks() {
         throw new UnsupportedOperationException();
     }
 

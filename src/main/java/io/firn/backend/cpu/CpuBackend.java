@@ -3,6 +3,7 @@ package io.firn.backend.cpu;
 import static org.bytedeco.dnnl.global.dnnl.*;
 
 import io.firn.backend.Backend;
+import io.firn.backend.Peaks;
 import io.firn.backend.Session;
 import io.firn.error.UserError;
 import io.firn.plan.Buffer;
@@ -112,6 +113,12 @@ public final class CpuBackend implements Backend {
     @Override
     public Session load(Program program) {
         return new CpuSession(this, program);
+    }
+
+    @Override
+    public Peaks measurePeaks() {
+        useThreads();
+        return new PeakMeter(dnn, descriptors, workers).measure(has(dnnl_cpu_isa_avx512_core_bf16));
     }
 
     Binder binder(Plan plan, Map<Buffer.Arena, Long> bases) {

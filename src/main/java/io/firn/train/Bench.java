@@ -1,0 +1,174 @@
+package io.firn.train;
+
+import io.firn.backend.Backend;
+import io.firn.backend.Peaks;
+import io.firn.backend.Session;
+import io.firn.error.UserError;
+import io.firn.graph.DType;
+import io.firn.graph.Update;
+import io.firn.models.Model;
+import io.firn.models.NearNames;
+import io.firn.plan.FreezeSpec;
+import io.firn.plan.Launch;
+import io.firn.plan.Plan;
+import io.firn.plan.PlanRequest;
+import io.firn.plan.Planner;
+import io.firn.plan.Precision;
+import io.firn.plan.Program;
+import io.firn.plan.TuningTable;
+import io.firn.weights.Initializer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.function.Function;
+
+/**
+ * Times a model's step: throughput, memory, and the share of the machine's own measured peak that it reaches. The data is
+ * random and in memory already, as for any comparison of frameworks.
+ */
+public final class Bench {
+    /** So small that nothing diverges on noise, whatever the net. */
+    private static final double RATE = 1e-5;
+    private static final int LAUNCH_RUNS = 3;
+    private static final long SEED = 1;
+
+    private final Request request;
+    private final Precision precision;
+    private final Plan plan;
+    private final Session session;
+
+    /** What a step does. */
+    public enum Mode {
+        TRAIN, INFER;
+
+        public String label() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    /**
+     * What to time.
+     *
+     * @param freeze    what is not trained; {@code none} for inference
+     * @param precision on the device that was opened
+     * @param steps     to time
+     * @param warmup    steps before, which are not counted
+     * @param launches  how many of the slowest launches to list
+     */
+    public record Request(Model model, Mode mode, String freeze, Function<Backend, Precision> precision, String device,
+                          int threads, int steps, int warmup, int launches) {
+        public Request {
+            Range.atLeast("steps", steps, 1);
+            Range.atLeast("warmup", warmup, 0);
+            Range.atLeast("launches", launches, 0);
+            if (mode == Mode.INFER && !freeze.equals("none")) {
+                throw UserError.usage("--mode infer trains nothing: leave out --freeze");
+            }
+        }
+
+        private PlanRequest plan(Precision precision) {
+            Set<String> frozen = FreezeSpec.frozen(freeze, model.graph(), NearNames::of);
+            var training = new PlanRequest.Training(frozen, _ -> new Update.Sgd(0.9, 1e-4, false, 1), 0);
+            return new PlanRequest(mode == Mode.TRAIN ? Plans.TRAIN : Plans.EVALUATE, model.graph(), model.preset().mean(),
+                    model.preset().std(), precision, mode == Mode.TRAIN ? Optional.of(training) : Optional.empty());
+        }
+    }
+
+    private Bench(Request request, Precision precision, Session session) {
+        this.request = request;
+        this.precision = precision;
+        this.session = session;
+        plan = session.program().plans().getFirst();
+    }
+
+    /**
+     * Runs the steps.
+     *
+     * @throws UserError for options that make no sense and where the memory does not suffice
+     */
+    public static BenchReport run(Request request, Devices devices) {
+        ResidentMemory idle = ResidentMemory.now();
+        try (Backend backend = devices.open(request.device(), request.threads())) {
+            Precision precision = request.precision().apply(backend);
+            PlanRequest wanted = request.plan(precision);
+            TuningTable table = backend.tune(List.of(wanted), TuningTable.EMPTY);
+            Program program = new Planner(backend.target(), backend.kernels(table)).plan(wanted);
+            checkMemory(request, program);
+            try (Session session = backend.load(program)) {
+                Bench bench = new Bench(request, precision, session);
+                double[] ms = bench.steps();
+                long memory = idle.growth();
+                // Last, since it needs memory of its own.
+                Peaks peaks = backend.measurePeaks();
+                return bench.report(ms, memory, peaks, backend);
+            }
+        }
+    }
+
+    private static void checkMemory(Request r, Program program) {
+        long available = HostMemory.available();
+        if (program.bytes() > available) {
+            throw UserError.memory("--batch %d needs %.1f GB of memory, and %.1f GB are free; lower --batch or --resolution",
+                    r.model().options().batch(), program.bytes() / 1e9, available / 1e9);
+        }
+    }
+
+    private double[] steps() {
+        Model m = request.model();
+        Initializer.initialize(m.graph(), SEED, m.initialization()::sampler).forEach(session::writeState);
+        FixedInputs.fill(session, plan, RATE, new Random(SEED));
+        double[] ms = new double[request.steps()];
+        for (int i = -request.warmup(); i < ms.length; i++) {
+            FixedInputs.step(session, plan, RATE, i + request.warmup());
+            long start = System.nanoTime();
+            session.step(plan);
+            if (i >= 0) {
+                ms[i] = (System.nanoTime() - start) / 1e6;
+            }
+        }
+        return ms;
+    }
+
+    private BenchReport report(double[] ms, long memory, Peaks peaks, Backend backend) {
+        var stepMs = BenchReport.Spread.of(ms);
+        double roofline = plan.launches().stream().mapToDouble(l -> roofline(l, peaks)).sum();
+        var o = request.model().options();
+        return new BenchReport(request.model().name(), backend.target().name(), precision.label(), o.batch(),
+                o.resolution(), request.mode().label(), request.freeze(), stepMs.inverse(t -> 1e3 * o.batch() / t), stepMs,
+                memory, 1e3 * roofline / stepMs.median(), ms.length, request.warmup(), request.threads(),
+                session.program().bytes(), plan.predictedMs(), plan.flops(), plan.bytes(), peaks,
+                backend.kernels(TuningTable.EMPTY).versions(), request.launches() == 0 ? List.of() : slowest(peaks));
+    }
+
+    /** Seconds that the launch takes at least; products whose operands are f32 in a bf16 plan are products of f32. */
+    private static double roofline(Launch l, Peaks peaks) {
+        return peaks.seconds(l.flops(), l.bytes(), l.subgraph().anchor().input(0).dtype() == DType.BF16);
+    }
+
+    private List<BenchReport.LaunchTime> slowest(Peaks peaks) {
+        List<Launch> all = plan.launches();
+        double[] best = new double[all.size()];
+        Arrays.fill(best, Double.POSITIVE_INFINITY);
+        for (int run = 0; run < LAUNCH_RUNS; run++) {
+            // In order, since each reads what those before it wrote.
+            for (int i = 0; i < best.length; i++) {
+                long start = System.nanoTime();
+                session.run(plan, all.get(i));
+                best[i] = Math.min(best[i], (System.nanoTime() - start) / 1e9);
+            }
+        }
+        List<BenchReport.LaunchTime> times = new ArrayList<>();
+        for (int i = 0; i < best.length; i++) {
+            Launch l = all.get(i);
+            times.add(new BenchReport.LaunchTime(l.name(), l.op(), l.phase().label(), l.kernel().toString(), 1e3 * best[i],
+                    l.flops() / best[i] / 1e9, l.bytes() / best[i] / 1e9, roofline(l, peaks) / best[i]));
+        }
+        times.sort(Comparator.comparingDouble(BenchReport.LaunchTime::ms).reversed());
+        return times.subList(0, Math.min(request.launches(), times.size()));
+    }
+}
