@@ -8,6 +8,9 @@ import java.util.TreeMap;
 /** Choices made by measurement: a shape's key → the chosen implementation's name. Empty means: choose by estimate. */
 public record TuningTable(SortedMap<String, String> choices) {
 
+    /** Key of the layout of activations that the plans for which the table was made take. */
+    public static final String LAYOUT = "layout";
+
     public static final TuningTable EMPTY = new TuningTable(new TreeMap<>());
 
     public TuningTable {

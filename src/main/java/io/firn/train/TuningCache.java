@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
@@ -33,7 +34,10 @@ public final class TuningCache {
         Path file = file(backend);
         TuningTable known = read(file);
         TuningTable tuned = backend.tune(requests, known);
-        TuningTable all = known.with(tuned.choices());
+        SortedMap<String, String> lasting = new TreeMap<>(tuned.choices());
+        // Which layout won is kept by plan; under the bare key it is these plans' alone.
+        lasting.remove(TuningTable.LAYOUT);
+        TuningTable all = known.with(lasting);
         if (!all.equals(known)) {
             write(file, all);
         }

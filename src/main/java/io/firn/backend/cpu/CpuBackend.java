@@ -77,11 +77,12 @@ public final class CpuBackend implements Backend {
 
     @Override
     public Kernels kernels(TuningTable table) {
-        return new CpuKernels(descriptors, table, defaultLayout());
+        Layout chosen = Layout.NHWC.label().equals(table.choices().get(TuningTable.LAYOUT)) ? Layout.NHWC : defaultLayout();
+        return new CpuKernels(descriptors, table, chosen);
     }
 
     /** Blocks of 16 channels are what oneDNN's AVX-512 code is written for; elsewhere NHWC loses least. */
-    private Layout defaultLayout() {
+    Layout defaultLayout() {
         return has(dnnl_cpu_isa_avx512_core) ? Layout.BLOCKED16 : Layout.NHWC;
     }
 

@@ -2,22 +2,29 @@ package io.firn.backend.cpu;
 
 import static org.bytedeco.dnnl.global.dnnl.*;
 
+import io.firn.backend.Session;
 import io.firn.plan.Buffer;
 import io.firn.plan.Launch;
+import io.firn.plan.Layout;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanRequest;
 import io.firn.plan.Planner;
+import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import java.util.zip.CRC32;
 import org.bytedeco.dnnl.dnnl_memory_desc;
 
 /**
  * Fills the tuning table by measurement: each convolution of a plan is run with every implementation that oneDNN has for
  * it, and the fastest is kept. oneDNN's own order of preference is wrong by a factor of ten and more for some shapes.
+ * Where a step is long, whole steps are run in both layouts of activations, too.
  */
 final class Tuner {
     private static final int REPEATS = 3;
@@ -25,6 +32,11 @@ final class Tuner {
     private static final double HOPELESS = 2;
     /** All operands hold this byte: as f32 and as bf16 a small number that is no denormal. */
     private static final byte FILLING = 0x3C;
+
+    /** Steps that are predicted to be shorter run in the usual layout: measuring would take longer than it could save. */
+    private static final double WORTH_MEASURING_MS = 100;
+    private static final int LEAST_STEPS = 4;
+    private static final long STEPS_NANOS = 5_000_000_000L;
 
     private final CpuBackend backend;
     private final OneDnn dnn;
@@ -36,11 +48,42 @@ final class Tuner {
         this.descriptors = descriptors;
     }
 
-    /** The choices for these plans' convolutions: from {@code known} where they are there, else measured now. */
+    /** The choices that these plans take: from {@code known} where they are there, else measured now. */
     TuningTable tune(List<PlanRequest> requests, TuningTable known) {
+        Layout usual = backend.defaultLayout();
+        SortedMap<String, String> choices = convolutions(requests, known, usual);
+        String key = TuningTable.LAYOUT + " " + digest(choices);
+        String layout = known.choices().get(key);
+        if (layout == null) {
+            layout = usual.label();
+            if (!usual.equals(Layout.NHWC) && predicted(requests) >= WORTH_MEASURING_MS) {
+                SortedMap<String, String> other = convolutions(requests, known, Layout.NHWC);
+                if (stepSeconds(requests, other, Layout.NHWC) < stepSeconds(requests, choices, usual)) {
+                    layout = Layout.NHWC.label();
+                }
+            }
+        }
+        if (!layout.equals(usual.label())) {
+            choices = convolutions(requests, known, Layout.NHWC);
+        }
+        choices.put(key, layout);
+        choices.put(TuningTable.LAYOUT, layout);
+        return new TuningTable(choices);
+    }
+
+    private double predicted(List<PlanRequest> requests) {
+        return program(requests, new TreeMap<>(), backend.defaultLayout()).plans().getFirst().predictedMs();
+    }
+
+    private Program program(List<PlanRequest> requests, SortedMap<String, String> choices, Layout layout) {
+        SortedMap<String, String> all = new TreeMap<>(choices);
+        all.put(TuningTable.LAYOUT, layout.label());
+        return new Planner(backend.target(), backend.kernels(new TuningTable(all))).plan(requests.toArray(PlanRequest[]::new));
+    }
+
+    private SortedMap<String, String> convolutions(List<PlanRequest> requests, TuningTable known, Layout layout) {
         SortedMap<String, String> choices = new TreeMap<>();
-        Planner planner = new Planner(backend.target(), backend.kernels(TuningTable.EMPTY));
-        for (Plan plan : planner.plan(requests.toArray(PlanRequest[]::new)).plans()) {
+        for (Plan plan : program(requests, new TreeMap<>(), layout).plans()) {
             for (Launch l : plan.launches()) {
                 if (l.kernel().library().equals(CpuKernels.ONEDNN)) {
                     Product.of(l.subgraph().nodes(), plan.activations()).ifPresent(p -> {
@@ -50,7 +93,28 @@ final class Tuner {
                 }
             }
         }
-        return new TuningTable(choices);
+        return choices;
+    }
+
+    private static String digest(SortedMap<String, String> choices) {
+        CRC32 crc = new CRC32();
+        choices.keySet().forEach(k -> crc.update(k.getBytes(StandardCharsets.UTF_8)));
+        return HexFormat.of().toHexDigits((int) crc.getValue());
+    }
+
+    /** Time of a step of the first plan, once the own kernels' loops are compiled. */
+    private double stepSeconds(List<PlanRequest> requests, SortedMap<String, String> choices, Layout layout) {
+        Program program = program(requests, choices, layout);
+        try (Session session = backend.load(program)) {
+            double least = Double.POSITIVE_INFINITY;
+            long end = System.nanoTime() + STEPS_NANOS;
+            for (int i = 0; i < LEAST_STEPS || System.nanoTime() < end; i++) {
+                long start = System.nanoTime();
+                session.step(program.plans().getFirst());
+                least = Math.min(least, 1e-9 * (System.nanoTime() - start));
+            }
+            return least;
+        }
     }
 
     private Descriptor fastest(Product p) {
