@@ -63,7 +63,7 @@ final class SelftestCommand implements Runnable {
 
     private Selftest.Net resized(Selftest.Net n) {
         var o = batch == null ? n.options() : n.options().withBatch(batch);
-        return new Selftest.Net(n.model(), resolution == null ? o : o.withResolution(resolution));
+        return new Selftest.Net(n.model(), resolution == null ? o : o.withResolution(resolution), n.table());
     }
 
     private static String text(SelftestReport r) {

@@ -7,6 +7,7 @@ import io.firn.graph.Update;
 import io.firn.models.Model;
 import io.firn.models.ModelOptions;
 import io.firn.models.Models;
+import io.firn.plan.Layout;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanRequest;
 import io.firn.plan.Planner;
@@ -17,6 +18,7 @@ import io.firn.weights.Initializer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
@@ -41,8 +43,17 @@ public final class Selftest {
     private final List<SelftestReport.StepCheck> steps = new ArrayList<>();
     private final List<String> failures = new ArrayList<>();
 
-    /** A net and its shapes. */
-    public record Net(String model, ModelOptions options) {
+    /**
+     * A net and its shapes.
+     *
+     * @param table choices that its plans take, such as another layout than the device's usual one
+     */
+    public record Net(String model, ModelOptions options, TuningTable table) {
+        private static final TuningTable NHWC = TuningTable.EMPTY.with(Map.of(TuningTable.LAYOUT, Layout.NHWC.label()));
+
+        public Net(String model, ModelOptions options) {
+            this(model, options, TuningTable.EMPTY);
+        }
 
         /** The models' own shapes, small: a part of the depth holds every shape that the whole has. */
         public static List<Net> defaults() {
@@ -52,7 +63,9 @@ public final class Selftest {
                     new Net("resnet18", o.withBatch(2).withResolution(64).withDepth(0.5)),
                     new Net("resnext50_32x4d", o.withBatch(2).withResolution(65).withDepth(0.4)),
                     new Net("efficientnet_b0", o.withBatch(3).withResolution(64)),
-                    new Net("efficientnet_v2_s", o.withBatch(2).withResolution(48).withDepth(0.34)));
+                    new Net("efficientnet_v2_s", o.withBatch(2).withResolution(48).withDepth(0.34)),
+                    new Net("resnet20", o.withBatch(2).withResolution(17), NHWC),
+                    new Net("efficientnet_b0", o.withBatch(2).withResolution(33).withDepth(0.5).withClasses(10), NHWC));
         }
 
         /** That model's: as above, or else whole, two images of at most 64 pixels. */
@@ -116,7 +129,7 @@ public final class Selftest {
         long start = System.nanoTime();
         Model m = Models.build(net.model, net.options);
         Update update = net.optimizer();
-        Program program = new Planner(backend.target(), backend.kernels(TuningTable.EMPTY)).plan(
+        Program program = new Planner(backend.target(), backend.kernels(net.table)).plan(
                 request(m, precision, Plans.TRAIN, Optional.of(new PlanRequest.Training(Set.of(), _ -> update, 0.1))),
                 request(m, precision, Plans.EVALUATE, Optional.empty()));
         int before = checked.size();
@@ -139,14 +152,14 @@ public final class Selftest {
         return new PlanRequest(name, m.graph(), m.preset().mean(), m.preset().std(), p, training);
     }
 
-    /** States as in the middle of a training: no zeros and ones that would hide an error. */
+    /** States as in the middle of a training: no vectors of zeros and ones, nor zero moments, that would hide an error. */
     private static void fill(Session session, Model m, Plan plan) {
         Random random = new Random(1);
         for (State s : session.program().state().states().values()) {
             float[] data = Initializer.initialize(m.graph(), 1, m.initialization()::sampler, s.name()::equals)
                     .getOrDefault(s.name(), new float[Math.toIntExact(s.value().shape().elements())]);
             // Positive, as squares and variances must be.
-            float size = s.kind() == State.Kind.OPTIMIZER ? 1e-3f : 0.02f;
+            float size = s.kind() == State.Kind.OPTIMIZER ? 1e-3f : s.value().shape().rank() == 1 ? 0.02f : 0;
             for (int i = 0; i < data.length; i++) {
                 data[i] = data[i] * (1 + 0.1f * random.nextFloat()) + size * random.nextFloat();
             }

@@ -97,8 +97,6 @@ final class CpuKernels implements Kernels {
             return List.of(fused(s));
         }
         Kernel kernel = switch (n.op()) {
-            case Linear.Forward f -> new Kernel(ONEDNN, "inner_product", descriptors.linear(matrices(n)).implementation(), 0);
-            case Linear.Dgrad d -> new Kernel(ONEDNN, "inner_product_dgrad", descriptors.linear(matrices(n)).implementation(), 0);
             case Linear.Wgrad w -> new Kernel(ONEDNN, "inner_product_wgrad", descriptors.linear(matrices(n)).implementation(), 0);
             case Pooling.Max m -> new Kernel(ONEDNN, "pooling", descriptors.pool(pool(s, activations)).implementation(), 0);
             case Pooling.MaxGrad m -> new Kernel(ONEDNN, "pooling_grad", descriptors.pool(pool(s, activations)).implementation(), 0);
@@ -107,8 +105,7 @@ final class CpuKernels implements Kernels {
             default -> Kernel.own(n.op().label());
         };
         long workspace = switch (n.op()) {
-            case Linear.BiasGrad b -> 0;
-            case Linear l -> descriptors.linear(matrices(n)).scratch();
+            case Linear.Wgrad w -> descriptors.linear(matrices(n)).scratch();
             case Pooling.Max m -> descriptors.pool(pool(s, activations)).scratch();
             case Pooling.MaxGrad m -> descriptors.pool(pool(s, activations)).scratch();
             default -> 0;
@@ -235,16 +232,9 @@ final class CpuKernels implements Kernels {
         return Candidate.of(new Kernel(ONEDNN, "reorder", "", 0), List.of(from), List.of(to), 0);
     }
 
+    /** Of a weight gradient. */
     static Descriptors.Matrices matrices(Node n) {
-        return switch ((Linear) n.op()) {
-            case Linear.Forward f -> new Descriptors.Matrices(Product.Direction.FORWARD, n.input(0).shape().n(),
-                    n.input(0).shape().c(), n.output().shape().c());
-            case Linear.Dgrad d -> new Descriptors.Matrices(Product.Direction.DGRAD, n.input(0).shape().n(),
-                    n.output().shape().c(), n.input(0).shape().c());
-            case Linear.Wgrad w -> new Descriptors.Matrices(Product.Direction.WGRAD, n.input(0).shape().n(),
-                    n.input(0).shape().c(), n.input(1).shape().c());
-            case Linear.BiasGrad b -> throw new IllegalArgumentException("a bias gradient is no product");
-        };
+        return new Descriptors.Matrices(n.input(0).shape().n(), n.input(0).shape().c(), n.input(1).shape().c());
     }
 
     static Descriptors.Pool pool(Subgraph s, Layout activations) {
