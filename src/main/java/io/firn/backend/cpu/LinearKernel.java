@@ -73,14 +73,33 @@ final class LinearKernel implements Runnable {
             long w3 = row + 4L * Math.min(3, few - 1) * inputs;
             for (int n = 0; n < samples; n++) {
                 dots(x + 4L * n * inputs, row, w1, w2, w3, inputs, sums);
-                for (int i = 0; i < few; i++) {
-                    double sum = Native.getFloat(bias + 4L * (o + i));
-                    for (int lane = 0; lane < LANES; lane++) {
-                        sum += Native.getFloat(sums + 4L * (i * LANES + lane));
-                    }
-                    Native.putFloat(y + 4L * ((long) n * outputs + o + i), (float) sum);
-                }
+                store(sums, few, o, y + 4L * ((long) n * outputs + o));
             }
+        }
+    }
+
+    /** Adds up the lanes of four vectors, whose chains of additions overlap, and the bias. */
+    private void store(long sums, int few, int o, long to) {
+        double s0 = Native.getFloat(bias + 4L * o);
+        double s1 = Native.getFloat(bias + 4L * (o + Math.min(1, few - 1)));
+        double s2 = Native.getFloat(bias + 4L * (o + Math.min(2, few - 1)));
+        double s3 = Native.getFloat(bias + 4L * (o + Math.min(3, few - 1)));
+        for (int lane = 0; lane < LANES; lane++) {
+            long at = sums + 4L * lane;
+            s0 += Native.getFloat(at);
+            s1 += Native.getFloat(at + 4L * LANES);
+            s2 += Native.getFloat(at + 8L * LANES);
+            s3 += Native.getFloat(at + 12L * LANES);
+        }
+        Native.putFloat(to, (float) s0);
+        if (few > 1) {
+            Native.putFloat(to + 4, (float) s1);
+        }
+        if (few > 2) {
+            Native.putFloat(to + 8, (float) s2);
+        }
+        if (few > 3) {
+            Native.putFloat(to + 12, (float) s3);
         }
     }
 
