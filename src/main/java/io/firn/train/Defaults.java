@@ -15,6 +15,7 @@ import java.util.Map;
  * <tr><th></th><th>small (at most 64 pixels)</th><th>large</th></tr>
  * <tr><td>epochs</td><td>30</td><td>90</td></tr>
  * <tr><td>augmentation</td><td>flip; from 10 epochs on standard, which slows short runs down</td><td>standard</td></tr>
+ * <tr><td>batch</td><td>64: twice as many steps as 128 make, for the same work</td><td>32</td></tr>
  * <tr><td>label smoothing</td><td>0</td><td>0.1</td></tr>
  * </table>
  * <table>
@@ -101,7 +102,7 @@ public final class Defaults {
 
     /** The default number of images in a step. */
     static int batch(int resolution) {
-        return resolution <= SMALL_PIXELS ? 128 : 32;
+        return resolution <= SMALL_PIXELS ? 64 : 32;
     }
 
     /** Enough for a step to be worth its overhead; no more images than there are. */
