@@ -22,7 +22,7 @@ import java.util.Map;
  * <caption>By optimizer: SGD for ResNets and plain nets, AdamW for EfficientNets, which plain SGD trains badly in few
  * epochs</caption>
  * <tr><th></th><th>learning rate, linear in the batch (AdamW and RMSprop: its square root)</th><th>weight decay</th></tr>
- * <tr><td>sgd</td><td>0.1 at batch 128 (small), 0.1 at batch 256 (large)</td><td>5e-4 (small), 1e-4 (large)</td></tr>
+ * <tr><td>sgd</td><td>0.1 at batch 64 (small), 0.1 at batch 256 (large)</td><td>5e-4 (small), 1e-4 (large)</td></tr>
  * <tr><td>adamw</td><td>0.002 at batch 128 (small), 0.001 at batch 256 (large)</td><td>0.05</td></tr>
  * <tr><td>rmsprop</td><td>0.001 at batch 256</td><td>1e-5</td></tr>
  * </table>
@@ -117,7 +117,7 @@ public final class Defaults {
         return switch (optimizer) {
             case "adamw" -> small ? 0.002 * Math.sqrt(batch / 128.0) : 0.001 * Math.sqrt(batch / 256.0);
             case "rmsprop" -> 0.001 * Math.sqrt(batch / 256.0);
-            default -> 0.1 * batch / (small ? 128 : 256);
+            default -> 0.1 * batch / (small ? 64 : 256);
         };
     }
 

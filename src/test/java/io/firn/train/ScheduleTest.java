@@ -42,7 +42,7 @@ class ScheduleTest {
     void fractionsOfEpochsBecomeSteps() {
         Recipe r = TrainOptionsTest.resolve(TrainOptionsTest.SMALL, "epochs", 2, "schedule", "step", "milestones",
                 List.of(0.5, 1), "warmup-epochs", 0.1).recipe();
-        assertThat(Schedule.of(r, 468)).isEqualTo(new Schedule(Schedule.Kind.STEP, 0.05, 47, 936, List.of(234L, 468L), 0.1));
+        assertThat(Schedule.of(r, 468)).isEqualTo(new Schedule(Schedule.Kind.STEP, 0.1, 47, 936, List.of(234L, 468L), 0.1));
     }
 
     @Test

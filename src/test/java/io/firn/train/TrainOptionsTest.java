@@ -31,7 +31,7 @@ class TrainOptionsTest {
     @Test
     void smallImagesGetTheRecipeOfCifar() {
         TrainOptions o = resolve(SMALL, "epochs", 2);
-        assertThat(o.recipe()).isEqualTo(new Recipe(2, null, 64, Recipe.Optimizer.SGD, 0.05, 0.9, 5e-4,
+        assertThat(o.recipe()).isEqualTo(new Recipe(2, null, 64, Recipe.Optimizer.SGD, 0.1, 0.9, 5e-4,
                 Schedule.Kind.COSINE, List.of(), 0.1, 0.1, 0));
         assertThat(o.data().augment()).isEqualTo("flip");
         assertThat(o.data().resizePixels()).isZero();
@@ -137,9 +137,9 @@ class TrainOptionsTest {
     @Test
     void aResumedRunKeepsWhatItLearnsBy() {
         Config before = resolve(SMALL, "epochs", 2).config();
-        TrainOptions.refuseConflicts(before, Config.of(Map.of("epochs", 4, "threads", 1, "optimizer", "SGD", "lr", 0.05,
+        TrainOptions.refuseConflicts(before, Config.of(Map.of("epochs", 4, "threads", 1, "optimizer", "SGD", "lr", 0.1,
                 "batch", "auto")));
         assertThatThrownBy(() -> TrainOptions.refuseConflicts(before, Config.of(Map.of("lr", 0.2, "init", "w"))))
-                .hasMessageContaining("--init w (was not given), --lr 0.2 (was 0.05)");
+                .hasMessageContaining("--init w (was not given), --lr 0.2 (was 0.1)");
     }
 }
