@@ -1,6 +1,7 @@
 package io.firn.train;
 
 import io.firn.backend.Backend;
+import io.firn.backend.HostMemory;
 import io.firn.backend.Peaks;
 import io.firn.backend.Session;
 import io.firn.error.UserError;
@@ -96,7 +97,7 @@ public final class Bench {
         try (Backend backend = devices.open(request.device(), request.threads())) {
             Precision precision = request.precision().apply(backend);
             PlanRequest wanted = request.plan(precision);
-            TuningTable table = backend.tune(List.of(wanted), TuningTable.EMPTY);
+            TuningTable table = TuningCache.tuned(backend, List.of(wanted));
             Program program = new Planner(backend.target(), backend.kernels(table)).plan(wanted);
             checkMemory(request, program);
             try (Session session = backend.load(program)) {

@@ -152,11 +152,11 @@ final class Plans {
     }
 
     /**
-     * The choices that planning takes: measured here and now, and none where every run is to have the same bits, since
+     * The choices that planning takes: measured once on a machine, and none where every run is to have the same bits, since
      * another measurement may choose other kernels.
      */
     static TuningTable tuning(Setup s) {
         return s.options().run().deterministic() ? TuningTable.EMPTY
-                : s.backend().tune(requests(s, s.options().recipe().batch(), frozen(s)), TuningTable.EMPTY);
+                : TuningCache.tuned(s.backend(), requests(s, s.options().recipe().batch(), frozen(s)));
     }
 }
