@@ -11,7 +11,7 @@ final class RecipeMixin {
     @Option(names = "--max-steps", paramLabel = "N", description = "Steps after which training ends in any case.")
     private Long maxSteps;
 
-    @Option(names = "--batch", paramLabel = "N|auto", description = "Images in a step (default: 128 small, 32 large).")
+    @Option(names = "--batch", paramLabel = "N|auto", description = "Images in a step (default: 64 small, 32 large).")
     private String batch;
 
     @Option(names = "--optimizer", paramLabel = "sgd|adamw|rmsprop",

@@ -27,6 +27,10 @@ public record PlanMemory(long weights, long gradients, long optimizer, long acti
     static PlanMemory of(Program program, Plan plan) {
         Set<Value> prepared = new HashSet<>();
         plan.prepare().forEach(l -> prepared.addAll(l.subgraph().outputs()));
+        // What only other preparations read, such as a scale that was folded into weights, leaves its place to others.
+        Set<Value> read = new HashSet<>();
+        plan.launches().forEach(l -> read.addAll(l.subgraph().inputs()));
+        prepared.retainAll(read);
         Set<Value> gradients = new LinkedHashSet<>();
         plan.launches().stream().filter(l -> l.phase() == Phase.OPTIMIZER)
                 .forEach(l -> gradients.addAll(l.subgraph().inputs()));

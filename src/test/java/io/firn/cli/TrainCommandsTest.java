@@ -49,6 +49,7 @@ class TrainCommandsTest {
                 args.addAll(List.of(k, v));
             }
         });
+        args.add("--deterministic");
         args.addAll(List.of(more));
         return CommandLineRun.here(args.toArray());
     }

@@ -31,7 +31,7 @@ class TrainOptionsTest {
     @Test
     void smallImagesGetTheRecipeOfCifar() {
         TrainOptions o = resolve(SMALL, "epochs", 2);
-        assertThat(o.recipe()).isEqualTo(new Recipe(2, null, 128, Recipe.Optimizer.SGD, 0.1, 0.9, 5e-4,
+        assertThat(o.recipe()).isEqualTo(new Recipe(2, null, 64, Recipe.Optimizer.SGD, 0.1, 0.9, 5e-4,
                 Schedule.Kind.COSINE, List.of(), 0.1, 0.1, 0));
         assertThat(o.data().augment()).isEqualTo("flip");
         assertThat(o.data().resizePixels()).isZero();
@@ -64,7 +64,7 @@ class TrainOptionsTest {
 
     @Test
     void stepsAloneSpanTheSchedule() {
-        Recipe r = resolve(SMALL, "max-steps", 100).recipe();
+        Recipe r = resolve(SMALL, "max-steps", 100, "batch", 128).recipe();
         assertThat(r.epochs()).isNull();
         assertThat(r.totalSteps(468)).isEqualTo(100);
         assertThat(r.scheduledSteps(468)).isEqualTo(100);

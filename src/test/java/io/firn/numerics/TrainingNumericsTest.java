@@ -1,0 +1,115 @@
+package io.firn.numerics;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.firn.backend.Backend;
+import io.firn.backend.cpu.CpuBackend;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Six steps of plain SGD against torchvision's in double precision, from the same weights and batches. Rounding grows with
+ * depth and steps as it does in any single precision, so that PyTorch's own is the yardstick: the median over the seeds of
+ * the distance may be a few times PyTorch's.
+ */
+class TrainingNumericsTest {
+    private static final int THREADS = 2;
+    private static final double TIMES_TORCH = 4;
+    /** Distances below are rounding, whatever PyTorch's. */
+    private static final double FLOOR = 1e-6;
+    private static final double STATISTICS_TOLERANCE = 1e-4;
+
+    private static Backend backend;
+
+    @BeforeAll
+    static void open() {
+        backend = CpuBackend.open(THREADS);
+    }
+
+    @AfterAll
+    static void close() {
+        backend.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"resnet18", "resnet50", "resnext50_32x4d", "efficientnet_b0", "efficientnet_v2_s"})
+    void stepsAreAsNearAsPyTorchs(String model) {
+        JsonNode file = References.read("train.json");
+        List<JsonNode> seeds = References.byModel(file).stream()
+                .filter(s -> s.getFirst().get("model").textValue().equals(model)).findFirst().orElseThrow();
+        List<Distances> firn = seeds.stream().map(entry -> run(file, entry)).toList();
+        List<Distances> torch = seeds.stream().map(TrainingNumericsTest::torch).toList();
+        if (System.getenv("FIGURES") != null) for (int i = 0; i < 3; i++) System.out.println("TRAIN " + model + " firn " + firn.get(i) + " torch " + torch.get(i));
+        assertThat(firn).as("running statistics of %s after a step", model)
+                .allSatisfy(d -> assertThat(d.statistics()).isLessThanOrEqualTo(STATISTICS_TOLERANCE));
+        assertNear("first update of " + model, median(firn, Distances::update), median(torch, Distances::update));
+        assertNear("losses of " + model, median(firn, Distances::losses), median(torch, Distances::losses));
+    }
+
+    /**
+     * How far a run in single precision is from the one in double precision, each figure relative.
+     *
+     * @param losses     the largest of all steps
+     * @param update     of all parameters, after the first step
+     * @param statistics the largest of a few batch norms' running means and variances, after the first step
+     */
+    private record Distances(double losses, double update, double statistics) {
+    }
+
+    private static void assertNear(String what, double firn, double torch) {
+        assertThat(firn).as("distance of the %s, where PyTorch's is %.2g", what, torch)
+                .isLessThanOrEqualTo(Math.max(FLOOR, TIMES_TORCH * torch));
+    }
+
+    private static double median(List<Distances> seeds, ToDoubleFunction<Distances> figure) {
+        double[] sorted = seeds.stream().mapToDouble(figure).sorted().toArray();
+        return sorted[sorted.length / 2];
+    }
+
+    private static Distances torch(JsonNode entry) {
+        return new Distances(
+                largest(References.numbers(entry.get("losses_fp32")), References.numbers(entry.get("losses"))),
+                entry.get("update_error_fp32_by_sketch").doubleValue(), entry.get("running_error_fp32").doubleValue());
+    }
+
+    private static Distances run(JsonNode file, JsonNode entry) {
+        try (ReferenceNet net = ReferenceNet.training(backend, file, entry)) {
+            double[] losses = new double[file.get("steps").intValue()];
+            losses[0] = net.train(0);
+            double update = References.updateDistance(entry, net.update());
+            double statistics = 0;
+            for (Map.Entry<String, JsonNode> e : entry.get("running").properties()) {
+                double[] expected = References.numbers(e.getValue());
+                statistics = Math.max(statistics, distance(net.state(e.getKey()), expected));
+            }
+            for (int i = 1; i < losses.length; i++) {
+                losses[i] = net.train(i);
+            }
+            return new Distances(largest(losses, References.numbers(entry.get("losses"))), update, statistics);
+        }
+    }
+
+    /** Distance of the first values, relative to their size. */
+    private static double distance(float[] actual, double[] expected) {
+        double squares = 0;
+        for (int i = 0; i < expected.length; i++) {
+            squares += Math.pow(actual[i] - expected[i], 2);
+        }
+        return Math.sqrt(squares / Arrays.stream(expected).map(v -> v * v).sum());
+    }
+
+    private static double largest(double[] actual, double[] expected) {
+        double most = 0;
+        for (int i = 0; i < expected.length; i++) {
+            most = Math.max(most, Math.abs(actual[i] / expected[i] - 1));
+        }
+        return most;
+    }
+}
