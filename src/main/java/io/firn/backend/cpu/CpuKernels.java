@@ -51,7 +51,16 @@ final class CpuKernels implements Kernels {
 
     @Override
     public Layout activationLayout(Graph graph) {
-        return activations;
+        return graph.nodes().stream().anyMatch(CpuKernels::hasNarrowGroups) ? Layout.NHWC : activations;
+    }
+
+    /** oneDNN has only its reference for groups that do not fill a block of 16 channels, as the first ones of ResNeXt. */
+    private static boolean hasNarrowGroups(Node n) {
+        if (!(n.op() instanceof Convolution.Forward f) || f.groups() == 1) {
+            return false;
+        }
+        Shape w = n.input(1).shape();
+        return !Convolution.isDepthwise(f.groups(), w) && (w.dim(1) % 16 != 0 || w.dim(0) / f.groups() % 16 != 0);
     }
 
     @Override
@@ -87,31 +96,31 @@ final class CpuKernels implements Kernels {
     }
 
     @Override
-    public List<Candidate> candidates(Subgraph s, Layout activationLayout) {
+    public List<Candidate> candidates(Subgraph s, Layout layout) {
         Node n = s.nodes().getFirst();
-        Optional<Product> product = Product.of(s.nodes(), activations);
+        Optional<Product> product = Product.of(s.nodes(), layout);
         if (product.isPresent() && !ownDepthwise(n)) {
             return List.of(convolution(s, product.get()));
         }
         if (s.nodes().size() > 1 && !(n.op() instanceof Update) || FusedKernel.supports(s.nodes())) {
-            return List.of(fused(s));
+            return List.of(fused(s, layout));
         }
         Kernel kernel = switch (n.op()) {
             case Linear.Wgrad w -> new Kernel(ONEDNN, "inner_product_wgrad", descriptors.linear(matrices(n)).implementation(), 0);
-            case Pooling.Max m -> new Kernel(ONEDNN, "pooling", descriptors.pool(pool(s, activations)).implementation(), 0);
-            case Pooling.MaxGrad m -> new Kernel(ONEDNN, "pooling_grad", descriptors.pool(pool(s, activations)).implementation(), 0);
+            case Pooling.Max m -> new Kernel(ONEDNN, "pooling", descriptors.pool(pool(s, layout)).implementation(), 0);
+            case Pooling.MaxGrad m -> new Kernel(ONEDNN, "pooling_grad", descriptors.pool(pool(s, layout)).implementation(), 0);
             case Convolution.Wgrad w -> Kernel.own("depthwise_wgrad");
             case Update u -> Kernel.own("update");
             default -> Kernel.own(n.op().label());
         };
         long workspace = switch (n.op()) {
             case Linear.Wgrad w -> descriptors.linear(matrices(n)).scratch();
-            case Pooling.Max m -> descriptors.pool(pool(s, activations)).scratch();
-            case Pooling.MaxGrad m -> descriptors.pool(pool(s, activations)).scratch();
+            case Pooling.Max m -> descriptors.pool(pool(s, layout)).scratch();
+            case Pooling.MaxGrad m -> descriptors.pool(pool(s, layout)).scratch();
             default -> 0;
         };
-        return List.of(Candidate.of(kernel, s.inputs().stream().map(v -> operand(n.op(), v)).toList(),
-                s.outputs().stream().map(v -> operand(n.op(), v)).toList(), workspace));
+        return List.of(Candidate.of(kernel, s.inputs().stream().map(v -> operand(n.op(), v, layout)).toList(),
+                s.outputs().stream().map(v -> operand(n.op(), v, layout)).toList(), workspace));
     }
 
     private Candidate convolution(Subgraph s, Product p) {
@@ -172,9 +181,9 @@ final class CpuKernels implements Kernels {
         return d.implementation() + "#" + d.variant();
     }
 
-    private Candidate fused(Subgraph s) {
-        List<Layout> in = s.inputs().stream().map(v -> activation(v)).toList();
-        List<Layout> out = s.outputs().stream().map(v -> activation(v)).toList();
+    private Candidate fused(Subgraph s, Layout layout) {
+        List<Layout> in = s.inputs().stream().map(v -> activation(v, layout)).toList();
+        List<Layout> out = s.outputs().stream().map(v -> activation(v, layout)).toList();
         Set<Value> last = writtenLast(s.nodes());
         List<List<Integer>> inPlace = new ArrayList<>(Collections.nCopies(out.size(), List.of()));
         for (int o = 0; o < out.size(); o++) {
@@ -211,19 +220,19 @@ final class CpuKernels implements Kernels {
         return sums ? afterSums : all;
     }
 
-    private Layout activation(Value v) {
-        return v.shape().rank() == 4 ? layout(v.shape(), activations) : Layout.DENSE;
+    private Layout activation(Value v, Layout layout) {
+        return v.shape().rank() == 4 ? layout(v.shape(), layout) : Layout.DENSE;
     }
 
     /** Layout of an operand of a launch that is one node. */
-    private Layout operand(Op op, Value v) {
+    private Layout operand(Op op, Value v, Layout layout) {
         return switch (op) {
             case Update u -> Layout.DENSE;
             case Linear l -> Layout.DENSE;
             case Normalization.FoldWeight f -> Layout.DENSE;
-            case Convolution.Wgrad w -> v.dtype() == DType.F32 && v.shape().dim(1) == 1 ? Layout.DENSE : activation(v);
-            case Conversion.Normalize c -> v.dtype() == DType.U8 ? Layout.NHWC : activation(v);
-            default -> activation(v);
+            case Convolution.Wgrad w -> v.dtype() == DType.F32 && v.shape().dim(1) == 1 ? Layout.DENSE : activation(v, layout);
+            case Conversion.Normalize c -> v.dtype() == DType.U8 ? Layout.NHWC : activation(v, layout);
+            default -> activation(v, layout);
         };
     }
 
