@@ -117,6 +117,14 @@ public final class Selftest {
                 failed, test.failures, (System.nanoTime() - start) / 1e9);
     }
 
+    /** What fails of one net's launches and first steps: nothing else is tested. */
+    static List<String> failures(Backend backend, Net net, Precision precision, int threads) {
+        var test = new Selftest(backend, threads);
+        test.check(net, precision);
+        test.checked.stream().filter(c -> !c.passes()).forEach(c -> test.failures.add(c.toString()));
+        return test.failures;
+    }
+
     /** What throws has failed, and the rest goes on. */
     private void guarded(String what, Runnable test) {
         try {

@@ -1,0 +1,78 @@
+package io.firn.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** {@code firn bench} and {@code firn selftest} on this machine's processor. */
+class BenchCommandTest {
+    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream err = new ByteArrayOutputStream();
+
+    private int run(String line) {
+        return Main.run(line.split(" "), new PrintStream(out), new PrintStream(err));
+    }
+
+    private JsonNode json(String line) throws IOException {
+        assertThat(run(line)).as(err.toString()).isZero();
+        return new ObjectMapper().readTree(out.toString());
+    }
+
+    @Test
+    void theJsonHasTheContractsFields() throws IOException {
+        JsonNode r = json("bench --model resnet20 --batch 8 --resolution 16 --steps 3 --warmup 1 --precision fp32 --json "
+                + "--freeze until:layer2 --launches 2");
+        assertThat(r.get("model").asText()).isEqualTo("resnet20");
+        assertThat(r.get("device").asText()).isEqualTo("cpu");
+        assertThat(r.get("precision").asText()).isEqualTo("fp32");
+        assertThat(r.get("batch").asInt()).isEqualTo(8);
+        assertThat(r.get("resolution").asInt()).isEqualTo(16);
+        assertThat(r.get("mode").asText()).isEqualTo("train");
+        assertThat(r.get("freeze").asText()).isEqualTo("until:layer2");
+        assertThat(r.get("steps").asInt()).isEqualTo(3);
+        JsonNode speed = r.get("images_per_s");
+        JsonNode ms = r.get("step_ms");
+        assertThat(speed.get("min").asDouble()).isPositive().isLessThanOrEqualTo(speed.get("median").asDouble());
+        assertThat(speed.get("median").asDouble()).isLessThanOrEqualTo(speed.get("max").asDouble());
+        assertThat(ms.get("median").asDouble() * speed.get("median").asDouble()).isBetween(7999.0, 8001.0);
+        assertThat(ms.get("max").asDouble() * speed.get("min").asDouble()).isBetween(7999.0, 8001.0);
+        assertThat(r.get("memory_bytes").isIntegralNumber()).isTrue();
+        assertThat(r.get("roofline_share").asDouble()).isPositive();
+        assertThat(r.get("peaks").get("bandwidth").asDouble()).isGreaterThan(1e8);
+        assertThat(r.get("launches")).hasSize(2);
+        assertThat(r.get("launches").get(0).get("ms").asDouble())
+                .isGreaterThanOrEqualTo(r.get("launches").get(1).get("ms").asDouble());
+    }
+
+    @Test
+    void inferenceIsPrintedForPeopleToo() {
+        assertThat(run("bench resnet20 --mode infer --batch 2 --steps 1 --warmup 0 --precision fp32")).isZero();
+        assertThat(out.toString()).contains("images/s").contains("roofline").contains("infer at batch 2");
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {
+            "bench | --model is missing",
+            "bench resnet20 --steps 0 | --steps 0",
+            "bench resnet20 --warmup -1 | --warmup -1",
+            "bench resnet20 --batch 0 | --batch 0",
+            "bench resnet2 | did you mean resnet20",
+            "bench resnet20 --mode infer --freeze head | leave out --freeze",
+            "bench resnet20 --freeze layer9 | no module is named 'layer9'",
+            "bench resnet20 --precision fp16 | fp16",
+            "bench resnet20 --device cuda | use --device cpu",
+            "selftest --models resnet2 | did you mean resnet20",
+            "selftest --device gpu | there is auto, cpu and cuda"})
+    void wrongInputIsAUsageError(String line, String message) {
+        assertThat(run(line)).as(err.toString()).isEqualTo(2);
+        assertThat(err.toString()).startsWith("firn: ").contains(message).hasLineCount(1);
+        assertThat(out.toString()).isEmpty();
+    }
+}
