@@ -28,13 +28,18 @@ final class ComputeMixin {
         return threads == null ? Runtime.getRuntime().availableProcessors() : threads;
     }
 
+    /** Whether no precision was asked for. */
+    boolean isPrecisionAuto() {
+        return precision.equals("auto");
+    }
+
     /**
      * The precision on this device.
      *
      * @throws UserError where the device lacks it, naming what to use
      */
     Precision precision(Backend backend) {
-        if (precision.equals("auto")) {
+        if (isPrecisionAuto()) {
             return backend.bestPrecision();
         }
         Precision chosen = Precision.valueOf(precision.toUpperCase(Locale.ROOT));

@@ -6,6 +6,7 @@ import io.firn.backend.Peaks;
 import io.firn.backend.Session;
 import io.firn.error.UserError;
 import io.firn.graph.DType;
+import io.firn.graph.State;
 import io.firn.graph.Update;
 import io.firn.models.Model;
 import io.firn.models.NearNames;
@@ -121,7 +122,11 @@ public final class Bench {
 
     private double[] steps() {
         Model m = request.model();
-        Initializer.initialize(m.graph(), SEED, m.initialization()::sampler).forEach(session::writeState);
+        // One by one, so that the weights are in memory only once.
+        for (State s : m.graph().states()) {
+            Initializer.initialize(m.graph(), SEED, m.initialization()::sampler, s.name()::equals)
+                    .forEach(session::writeState);
+        }
         FixedInputs.fill(session, plan, RATE, new Random(SEED));
         double[] ms = new double[request.steps()];
         for (int i = -request.warmup(); i < ms.length; i++) {

@@ -43,6 +43,7 @@ final class Binder {
             case "gray_wgrad" -> gray(nodes.getFirst())::run;
             case "depthwise_wgrad" -> depthwise(nodes.getFirst())::run;
             case "update" -> update(nodes)::run;
+            case "linear", "linear_dgrad" -> LinearKernel.of(nodes.getFirst(), this::tensor, workers)::run;
             default -> SmallKernels.of(nodes.getFirst(), this::tensor, workers)::run;
         };
     }
@@ -77,19 +78,6 @@ final class Binder {
         dnnl_primitive_desc pd;
         switch (l.kernel().name()) {
             case "convolution_forward", "convolution_dgrad", "convolution_wgrad" -> pd = convolution(l, arguments);
-            case "inner_product" -> {
-                pd = descriptors.linear(CpuKernels.matrices(n)).handle();
-                queried(arguments, pd, DNNL_ARG_SRC, dnnl_query_src_md, n.input(0));
-                queried(arguments, pd, DNNL_ARG_WEIGHTS, dnnl_query_weights_md, n.input(1));
-                arguments.add(vector(DNNL_ARG_BIAS, n.input(2)));
-                queried(arguments, pd, DNNL_ARG_DST, dnnl_query_dst_md, n.output());
-            }
-            case "inner_product_dgrad" -> {
-                pd = descriptors.linear(CpuKernels.matrices(n)).handle();
-                queried(arguments, pd, DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, n.input(0));
-                queried(arguments, pd, DNNL_ARG_WEIGHTS, dnnl_query_weights_md, n.input(1));
-                queried(arguments, pd, DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, n.output());
-            }
             case "inner_product_wgrad" -> {
                 pd = descriptors.linear(CpuKernels.matrices(n)).handle();
                 queried(arguments, pd, DNNL_ARG_SRC, dnnl_query_src_md, n.input(0));

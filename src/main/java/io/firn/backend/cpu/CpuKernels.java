@@ -51,7 +51,16 @@ final class CpuKernels implements Kernels {
 
     @Override
     public Layout activationLayout(Graph graph) {
-        return activations;
+        return graph.nodes().stream().anyMatch(CpuKernels::hasNarrowGroups) ? Layout.NHWC : activations;
+    }
+
+    /** oneDNN has only its reference for groups that do not fill a block of 16 channels, as the first ones of ResNeXt. */
+    private static boolean hasNarrowGroups(Node n) {
+        if (!(n.op() instanceof Convolution.Forward f) || f.groups() == 1) {
+            return false;
+        }
+        Shape w = n.input(1).shape();
+        return !Convolution.isDepthwise(f.groups(), w) && (w.dim(1) % 16 != 0 || w.dim(0) / f.groups() % 16 != 0);
     }
 
     @Override
@@ -87,40 +96,37 @@ final class CpuKernels implements Kernels {
     }
 
     /** In bf16 oneDNN has nothing but its reference code for a single input channel. */
-    private boolean ownGray(Node n) {
+    private static boolean ownGray(Node n) {
         return n.op() instanceof Convolution.Wgrad w && w.groups() == 1 && n.input(0).shape().c() == 1
-                && n.input(0).dtype() == DType.BF16 && layout(n.input(1).shape(), activations).equals(Layout.BLOCKED16);
+                && n.input(0).dtype() == DType.BF16;
     }
 
     @Override
-    public List<Candidate> candidates(Subgraph s, Layout activationLayout) {
+    public List<Candidate> candidates(Subgraph s, Layout layout) {
         Node n = s.nodes().getFirst();
-        Optional<Product> product = Product.of(s.nodes(), activations);
+        Optional<Product> product = Product.of(s.nodes(), layout);
         if (product.isPresent() && !ownDepthwise(n) && !ownGray(n)) {
             return List.of(convolution(s, product.get()));
         }
         if (s.nodes().size() > 1 && !(n.op() instanceof Update) || FusedKernel.supports(s.nodes())) {
-            return List.of(fused(s));
+            return List.of(fused(s, layout));
         }
         Kernel kernel = switch (n.op()) {
-            case Linear.Forward f -> new Kernel(ONEDNN, "inner_product", descriptors.linear(matrices(n)).implementation(), 0);
-            case Linear.Dgrad d -> new Kernel(ONEDNN, "inner_product_dgrad", descriptors.linear(matrices(n)).implementation(), 0);
             case Linear.Wgrad w -> new Kernel(ONEDNN, "inner_product_wgrad", descriptors.linear(matrices(n)).implementation(), 0);
-            case Pooling.Max m -> new Kernel(ONEDNN, "pooling", descriptors.pool(pool(s, activations)).implementation(), 0);
-            case Pooling.MaxGrad m -> new Kernel(ONEDNN, "pooling_grad", descriptors.pool(pool(s, activations)).implementation(), 0);
+            case Pooling.Max m -> new Kernel(ONEDNN, "pooling", descriptors.pool(pool(s, layout)).implementation(), 0);
+            case Pooling.MaxGrad m -> new Kernel(ONEDNN, "pooling_grad", descriptors.pool(pool(s, layout)).implementation(), 0);
             case Convolution.Wgrad w -> Kernel.own(ownGray(n) ? "gray_wgrad" : "depthwise_wgrad");
             case Update u -> Kernel.own("update");
             default -> Kernel.own(n.op().label());
         };
         long workspace = switch (n.op()) {
-            case Linear.BiasGrad b -> 0;
-            case Linear l -> descriptors.linear(matrices(n)).scratch();
-            case Pooling.Max m -> descriptors.pool(pool(s, activations)).scratch();
-            case Pooling.MaxGrad m -> descriptors.pool(pool(s, activations)).scratch();
+            case Linear.Wgrad w -> descriptors.linear(matrices(n)).scratch();
+            case Pooling.Max m -> descriptors.pool(pool(s, layout)).scratch();
+            case Pooling.MaxGrad m -> descriptors.pool(pool(s, layout)).scratch();
             default -> 0;
         };
-        return List.of(Candidate.of(kernel, s.inputs().stream().map(v -> operand(n.op(), v)).toList(),
-                s.outputs().stream().map(v -> operand(n.op(), v)).toList(), workspace));
+        return List.of(Candidate.of(kernel, s.inputs().stream().map(v -> operand(n.op(), v, layout)).toList(),
+                s.outputs().stream().map(v -> operand(n.op(), v, layout)).toList(), workspace));
     }
 
     private Candidate convolution(Subgraph s, Product p) {
@@ -181,9 +187,9 @@ final class CpuKernels implements Kernels {
         return d.implementation() + "#" + d.variant();
     }
 
-    private Candidate fused(Subgraph s) {
-        List<Layout> in = s.inputs().stream().map(v -> activation(v)).toList();
-        List<Layout> out = s.outputs().stream().map(v -> activation(v)).toList();
+    private Candidate fused(Subgraph s, Layout layout) {
+        List<Layout> in = s.inputs().stream().map(v -> activation(v, layout)).toList();
+        List<Layout> out = s.outputs().stream().map(v -> activation(v, layout)).toList();
         Set<Value> last = writtenLast(s.nodes());
         List<List<Integer>> inPlace = new ArrayList<>(Collections.nCopies(out.size(), List.of()));
         for (int o = 0; o < out.size(); o++) {
@@ -220,19 +226,19 @@ final class CpuKernels implements Kernels {
         return sums ? afterSums : all;
     }
 
-    private Layout activation(Value v) {
-        return v.shape().rank() == 4 ? layout(v.shape(), activations) : Layout.DENSE;
+    private Layout activation(Value v, Layout layout) {
+        return v.shape().rank() == 4 ? layout(v.shape(), layout) : Layout.DENSE;
     }
 
     /** Layout of an operand of a launch that is one node. */
-    private Layout operand(Op op, Value v) {
+    private Layout operand(Op op, Value v, Layout layout) {
         return switch (op) {
             case Update u -> Layout.DENSE;
             case Linear l -> Layout.DENSE;
             case Normalization.FoldWeight f -> Layout.DENSE;
-            case Convolution.Wgrad w -> v.dtype() == DType.F32 && v.shape().dim(1) == 1 ? Layout.DENSE : activation(v);
-            case Conversion.Normalize c -> v.dtype() == DType.U8 ? Layout.NHWC : activation(v);
-            default -> activation(v);
+            case Convolution.Wgrad w -> v.dtype() == DType.F32 && v.shape().dim(1) == 1 ? Layout.DENSE : activation(v, layout);
+            case Conversion.Normalize c -> v.dtype() == DType.U8 ? Layout.NHWC : activation(v, layout);
+            default -> activation(v, layout);
         };
     }
 
@@ -241,16 +247,9 @@ final class CpuKernels implements Kernels {
         return Candidate.of(new Kernel(ONEDNN, "reorder", "", 0), List.of(from), List.of(to), 0);
     }
 
+    /** Of a weight gradient. */
     static Descriptors.Matrices matrices(Node n) {
-        return switch ((Linear) n.op()) {
-            case Linear.Forward f -> new Descriptors.Matrices(Product.Direction.FORWARD, n.input(0).shape().n(),
-                    n.input(0).shape().c(), n.output().shape().c());
-            case Linear.Dgrad d -> new Descriptors.Matrices(Product.Direction.DGRAD, n.input(0).shape().n(),
-                    n.output().shape().c(), n.input(0).shape().c());
-            case Linear.Wgrad w -> new Descriptors.Matrices(Product.Direction.WGRAD, n.input(0).shape().n(),
-                    n.input(0).shape().c(), n.input(1).shape().c());
-            case Linear.BiasGrad b -> throw new IllegalArgumentException("a bias gradient is no product");
-        };
+        return new Descriptors.Matrices(n.input(0).shape().n(), n.input(0).shape().c(), n.input(1).shape().c());
     }
 
     static Descriptors.Pool pool(Subgraph s, Layout activations) {

@@ -104,8 +104,8 @@ final class Descriptors implements AutoCloseable {
         return Optional.of(pd);
     }
 
-    /** Products of f32 matrices: (x [N,K], w [O,K], bias [O]) and their gradients. */
-    record Matrices(Product.Direction direction, int n, int k, int o) {
+    /** The gradient of a weight [O,K] from x [N,K] and dy [N,O], in f32. */
+    record Matrices(int n, int k, int o) {
     }
 
     Descriptor linear(Matrices m) {
@@ -113,23 +113,14 @@ final class Descriptors implements AutoCloseable {
             try (Scope s = new Scope()) {
                 dnnl_memory_desc x = s.own(OneDnn.describe(Shape.of(m.n(), m.k()), DType.F32, Layout.DENSE));
                 dnnl_memory_desc w = s.own(OneDnn.describe(Shape.of(m.o(), m.k()), DType.F32, Layout.DENSE));
-                dnnl_memory_desc b = s.own(OneDnn.describe(Shape.of(m.o()), DType.F32, Layout.DENSE));
                 dnnl_memory_desc y = s.own(OneDnn.describe(Shape.of(m.n(), m.o()), DType.F32, Layout.DENSE));
                 dnnl_primitive_desc forward = new dnnl_primitive_desc();
                 OneDnn.check(dnnl_inner_product_forward_primitive_desc_create(forward, dnn.engine, dnnl_forward_training, x,
-                        w, b, y, dnn.userScratch), "dnnl_inner_product_forward_primitive_desc_create");
-                if (m.direction() == Product.Direction.FORWARD) {
-                    return kept(forward);
-                }
+                        w, null, y, dnn.userScratch), "dnnl_inner_product_forward_primitive_desc_create");
                 s.own(forward);
                 dnnl_primitive_desc backward = new dnnl_primitive_desc();
-                if (m.direction() == Product.Direction.DGRAD) {
-                    OneDnn.check(dnnl_inner_product_backward_data_primitive_desc_create(backward, dnn.engine, x, w, y,
-                            forward, dnn.userScratch), "dnnl_inner_product_backward_data_primitive_desc_create");
-                } else {
-                    OneDnn.check(dnnl_inner_product_backward_weights_primitive_desc_create(backward, dnn.engine, x, w, null,
-                            y, forward, dnn.userScratch), "dnnl_inner_product_backward_weights_primitive_desc_create");
-                }
+                OneDnn.check(dnnl_inner_product_backward_weights_primitive_desc_create(backward, dnn.engine, x, w, null, y,
+                        forward, dnn.userScratch), "dnnl_inner_product_backward_weights_primitive_desc_create");
                 return kept(backward);
             }
         });

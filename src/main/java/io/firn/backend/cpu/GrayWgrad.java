@@ -8,7 +8,7 @@ import jdk.incubator.vector.FloatVector;
 
 /**
  * The weight gradient of a first convolution over gray images in bf16, for which the library has only its reference code:
- * x bf16 [N,1,H,W], dy bf16 [N,O,H',W'] blocked by 16 → dw f32 [O,1,K,K]. A vector of filters at a time: each pixel of x
+ * x bf16 [N,1,H,W], dy bf16 [N,O,H',W'] → dw f32 [O,1,K,K]. A vector of filters at a time: each pixel of x
  * meets a vector of dy. Sums are f32 within a sample and double beyond.
  */
 final class GrayWgrad implements Runnable {
@@ -19,13 +19,15 @@ final class GrayWgrad implements Runnable {
     private final Convolution.Wgrad op;
     private final int vectors;
     private final int ranges;
+    /** From one pixel of dy to the next. */
+    private final long pixelBytes;
     /** By range, vector of filters, tap and lane. */
     private final double[] partials;
     private final float[][] sums;
     private final Workers.Task task = this::run;
 
     GrayWgrad(Convolution.Wgrad op, Tensor x, Tensor dy, Tensor dw, Workers workers) {
-        if (op.groups() != 1 || x.type().shape().c() != 1 || !dy.layout().equals(Layout.BLOCKED16)) {
+        if (op.groups() != 1 || x.type().shape().c() != 1) {
             throw new IllegalArgumentException("%s of %s and %s".formatted(op, x, dy));
         }
         this.op = op;
@@ -33,7 +35,8 @@ final class GrayWgrad implements Runnable {
         this.dy = dy;
         this.dw = dw;
         this.workers = workers;
-        vectors = Layout.Blocked16.blocks(dy.type().shape()) * (Layout.Blocked16.BLOCK / Simd.LANES);
+        vectors = Math.ceilDiv(dy.type().shape().c(), Simd.LANES);
+        pixelBytes = 2L * (dy.layout().equals(Layout.BLOCKED16) ? Layout.Blocked16.BLOCK : dy.type().shape().c());
         ranges = Math.min(x.type().shape().n(), 2 * workers.threads());
         partials = new double[ranges * vectors * taps() * Simd.LANES];
         sums = new float[workers.threads()][taps() * Simd.LANES];
@@ -83,8 +86,9 @@ final class GrayWgrad implements Runnable {
         Shape in = x.type().shape();
         Shape out = dy.type().shape();
         int k = op.kernel();
+        int lanes = Math.min(Simd.LANES, out.c() - o);
         for (int oh = 0; oh < out.h(); oh++) {
-            long g = dy.address() + 2 * Layout.BLOCKED16.offset(out, n, o, oh, 0);
+            long g = dy.address() + 2 * dy.layout().offset(out, n, o, oh, 0);
             for (int kh = 0; kh < k; kh++) {
                 int ih = oh * op.stride() - op.padding() + kh;
                 if (ih < 0 || ih >= in.h()) {
@@ -95,22 +99,29 @@ final class GrayWgrad implements Runnable {
                     int left = kw - op.padding();
                     int first = left < 0 ? Math.ceilDiv(-left, op.stride()) : 0;
                     int last = Math.min(out.w() - 1, Math.floorDiv(in.w() - 1 - left, op.stride()));
-                    tap(row + 2L * left, g, first, last, 2L * op.stride(), s, (kh * k + kw) * Simd.LANES);
+                    tap(row + 2L * left, g, first, last, 2L * op.stride(), lanes, s,
+                            (kh * k + kw) * Simd.LANES);
                 }
             }
         }
     }
 
-    private static void tap(long row, long g, int first, int last, long step, float[] s, int at) {
+    private void tap(long row, long g, int first, int last, long step, int lanes, float[] s, int at) {
         FloatVector even = FloatVector.fromArray(Simd.F, s, at);
         FloatVector odd = FloatVector.zero(Simd.F);
-        int ow = first;
-        for (; ow < last; ow += 2) {
-            even = pixel(row + ow * step).fma(Simd.loadBf16(g + 32L * ow), even);
-            odd = pixel(row + (ow + 1) * step).fma(Simd.loadBf16(g + 32L * (ow + 1)), odd);
-        }
-        if (ow == last) {
-            even = pixel(row + ow * step).fma(Simd.loadBf16(g + 32L * ow), even);
+        if (lanes < Simd.LANES) {
+            for (int ow = first; ow <= last; ow++) {
+                even = pixel(row + ow * step).fma(Simd.loadPart(g + pixelBytes * ow, lanes, true), even);
+            }
+        } else {
+            int ow = first;
+            for (; ow < last; ow += 2) {
+                even = pixel(row + ow * step).fma(Simd.loadBf16(g + pixelBytes * ow), even);
+                odd = pixel(row + (ow + 1) * step).fma(Simd.loadBf16(g + pixelBytes * (ow + 1)), odd);
+            }
+            if (ow == last) {
+                even = pixel(row + ow * step).fma(Simd.loadBf16(g + pixelBytes * ow), even);
+            }
         }
         even.add(odd).intoArray(s, at);
     }

@@ -11,6 +11,9 @@ final class StripRunner {
     static final int WIDE = 64;
     private static final int LONG = 256;
     private static final int SHORT = 64;
+    private static final int FEWEST = 16;
+    /** Strips that a channel has at least, if they are not to be too short. */
+    private static final int AVERAGED = 16;
     private static final int PIVOT_PIXELS = 16;
     /** Doubles of a reduction's two sums for one vector of channels. */
     private static final int SUMS = 32;
@@ -52,10 +55,15 @@ final class StripRunner {
         workers.reserve((long) slots.size() * longest * Frame.VECTOR);
     }
 
-    /** Strips that a map is cut into: as long as one loop's sums may be in f32, short where several loops share the cache. */
+    /**
+     * Strips that a map is cut into: short where several loops share the cache, and where a channel has so few pixels that
+     * the errors of its strips' sums, which are in f32, would not average out.
+     */
     static int strips(FusedProgram program) {
         boolean single = program.passes().stream().allMatch(p -> p.steps().size() <= 1);
-        return Math.ceilDiv(program.activation().shape().area(), single && program.blocked() ? LONG : SHORT);
+        Shape s = program.activation().shape();
+        long few = Math.max(FEWEST, (long) s.n() * s.area() / AVERAGED);
+        return Math.ceilDiv(s.area(), (int) Math.min(few, single && program.blocked() ? LONG : SHORT));
     }
 
     int firstChannel(int group) {
@@ -157,15 +165,32 @@ final class StripRunner {
         }
     }
 
-    /** A channel's pivot is the mean of its first pixels: near enough to the mean that squares do not cancel. */
+    /**
+     * A channel's pivot is the mean of a few pixels of its first strip: near enough to the mean that squares do not cancel.
+     * They are spread over the strip, since the first rows are often unlike the others.
+     */
     private void pivot(Loop loop, Step step, Frame f, int range, int c, int pixels) {
         int few = Math.min(pixels, PIVOT_PIXELS);
+        scaleStrides(f, pixels / few);
         loop.run(f, step, few);
+        unscaleStrides(f, pixels / few);
         int to = f.offset + step.coefficients()[Step.PIVOT];
         for (int l = 0; l < Simd.LANES; l++) {
             f.coefficients[to + l] = f.sums[l] / few;
         }
         reductions.get(step.reduction()).pivot(range, c, Simd.LANES, f.coefficients, to);
+    }
+
+    private void scaleStrides(Frame f, int factor) {
+        for (int slot = 0; slot < slots.size(); slot++) {
+            f.stride[slot] *= factor;
+        }
+    }
+
+    private void unscaleStrides(Frame f, int factor) {
+        for (int slot = 0; slot < slots.size(); slot++) {
+            f.stride[slot] /= factor;
+        }
     }
 
     private static void add(Frame f, int at) {
