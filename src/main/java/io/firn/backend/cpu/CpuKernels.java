@@ -33,6 +33,7 @@ import java.util.Set;
 final class CpuKernels implements Kernels {
     static final String ONEDNN = "onednn";
     private static final int LARGEST_OWN_DEPTHWISE = 7;
+    private static final int BLOCK = 16;
 
     private final Descriptors descriptors;
     private final TuningTable table;
@@ -51,7 +52,15 @@ final class CpuKernels implements Kernels {
 
     @Override
     public Layout activationLayout(Graph graph) {
-        return activations;
+        return graph.nodes().stream().anyMatch(n -> n.op() instanceof Convolution c && splitsBlocks(n, c)) ? Layout.NHWC
+                : activations;
+    }
+
+    /** Whether a convolution's groups are parts of a block of channels: there oneDNN has but its reference, 50 times slower. */
+    private static boolean splitsBlocks(Node n, Convolution c) {
+        Shape w = c instanceof Convolution.Wgrad ? n.output().shape() : n.input(1).shape();
+        return c.groups() > 1 && !Convolution.isDepthwise(c.groups(), w)
+                && (w.dim(1) % BLOCK != 0 || w.dim(0) / c.groups() % BLOCK != 0);
     }
 
     @Override
@@ -87,7 +96,10 @@ final class CpuKernels implements Kernels {
     }
 
     @Override
-    public List<Candidate> candidates(Subgraph s, Layout activationLayout) {
+    public List<Candidate> candidates(Subgraph s, Layout layout) {
+        if (!layout.equals(activations)) {
+            return new CpuKernels(descriptors, table, layout).candidates(s, layout);
+        }
         Node n = s.nodes().getFirst();
         Optional<Product> product = Product.of(s.nodes(), activations);
         if (product.isPresent() && !ownDepthwise(n)) {
