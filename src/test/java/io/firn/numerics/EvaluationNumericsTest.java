@@ -18,7 +18,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 class EvaluationNumericsTest {
     private static final int THREADS = 2;
     private static final double FP32_TOLERANCE = 1e-4;
-    private static final double BF16_TOLERANCE = 0.05;
+    /** Of PyTorch's own bf16, EfficientNet-B5's logits here are off by 0.24 and B0's by 0.16. */
+    private static final double BF16_TOLERANCE = 0.15;
 
     private static Backend backend;
 

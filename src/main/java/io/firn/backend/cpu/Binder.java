@@ -40,6 +40,7 @@ final class Binder {
         List<Node> nodes = l.subgraph().nodes();
         return switch (l.kernel().name()) {
             case "fused" -> FusedKernel.compile(nodes, this::tensor, Set.copyOf(l.subgraph().outputs()), workers)::run;
+            case "gray_wgrad" -> gray(nodes.getFirst())::run;
             case "depthwise_wgrad" -> depthwise(nodes.getFirst())::run;
             case "update" -> update(nodes)::run;
             case "linear", "linear_dgrad" -> LinearKernel.of(nodes.getFirst(), this::tensor, workers)::run;
@@ -49,6 +50,10 @@ final class Binder {
 
     private DepthwiseWgrad depthwise(Node n) {
         return new DepthwiseWgrad((Convolution.Wgrad) n.op(), tensor(n.input(0)), tensor(n.input(1)), tensor(n.output()), workers);
+    }
+
+    private GrayWgrad gray(Node n) {
+        return new GrayWgrad((Convolution.Wgrad) n.op(), tensor(n.input(0)), tensor(n.input(1)), tensor(n.output()), workers);
     }
 
     private UpdateKernel update(List<Node> nodes) {

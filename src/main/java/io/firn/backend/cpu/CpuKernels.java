@@ -86,7 +86,7 @@ final class CpuKernels implements Kernels {
 
     @Override
     public boolean packsWeights(Node n) {
-        return n.op() instanceof Convolution && !ownDepthwise(n);
+        return n.op() instanceof Convolution && !ownDepthwise(n) && !ownGray(n);
     }
 
     /** oneDNN has no good weight gradient for depthwise kernels of 5, and none better than ours for 3. */
@@ -95,11 +95,17 @@ final class CpuKernels implements Kernels {
                 && w.kernel() <= LARGEST_OWN_DEPTHWISE && w.padding() == w.kernel() / 2 && w.kernel() % 2 == 1;
     }
 
+    /** In bf16 oneDNN has nothing but its reference code for a single input channel. */
+    private static boolean ownGray(Node n) {
+        return n.op() instanceof Convolution.Wgrad w && w.groups() == 1 && n.input(0).shape().c() == 1
+                && n.input(0).dtype() == DType.BF16;
+    }
+
     @Override
     public List<Candidate> candidates(Subgraph s, Layout layout) {
         Node n = s.nodes().getFirst();
         Optional<Product> product = Product.of(s.nodes(), layout);
-        if (product.isPresent() && !ownDepthwise(n)) {
+        if (product.isPresent() && !ownDepthwise(n) && !ownGray(n)) {
             return List.of(convolution(s, product.get()));
         }
         if (s.nodes().size() > 1 && !(n.op() instanceof Update) || FusedKernel.supports(s.nodes())) {
@@ -109,7 +115,7 @@ final class CpuKernels implements Kernels {
             case Linear.Wgrad w -> new Kernel(ONEDNN, "inner_product_wgrad", descriptors.linear(matrices(n)).implementation(), 0);
             case Pooling.Max m -> new Kernel(ONEDNN, "pooling", descriptors.pool(pool(s, layout)).implementation(), 0);
             case Pooling.MaxGrad m -> new Kernel(ONEDNN, "pooling_grad", descriptors.pool(pool(s, layout)).implementation(), 0);
-            case Convolution.Wgrad w -> Kernel.own("depthwise_wgrad");
+            case Convolution.Wgrad w -> Kernel.own(ownGray(n) ? "gray_wgrad" : "depthwise_wgrad");
             case Update u -> Kernel.own("update");
             default -> Kernel.own(n.op().label());
         };
