@@ -19,8 +19,8 @@ class EvaluationNumericsTest {
     private static final int THREADS = 2;
     private static final double FP32_TOLERANCE = 1e-4;
     private static final double BF16_TOLERANCE = 0.05;
-    /** Where PyTorch's own bf16 is further from the truth than that, as it is in EfficientNets, this much of its distance. */
-    private static final double TIMES_TORCH = 2;
+    /** Where twice PyTorch's own distance is more, as in EfficientNets, that counts up to this: B5's is 0.24, B0's 0.16. */
+    private static final double BF16_LIMIT = 0.15;
 
     private static Backend backend;
 
@@ -59,7 +59,7 @@ class EvaluationNumericsTest {
         JsonNode entry = entry(model);
         double torch = entry.get("torch_bf16_error").doubleValue();
         assertThat(distance(entry, Precision.BF16)).as("%s, where PyTorch's is %.2g", model, torch)
-                .isLessThanOrEqualTo(Math.max(BF16_TOLERANCE, TIMES_TORCH * torch));
+                .isLessThanOrEqualTo(Math.clamp(2 * torch, BF16_TOLERANCE, BF16_LIMIT));
     }
 
     /** Largest difference of a logit, relative to the largest logit. */
