@@ -158,10 +158,11 @@ def evaluation(name):
         exponents = scale_statistics(model, inputs)
         exact = model(inputs)
         single = model.float()(inputs.float()).double()
-    error = ((single - exact).abs().max() / exact.abs().max()).item()
+        half = model.bfloat16()(inputs.bfloat16()).double()
+    errors = [((other - exact).abs().max() / exact.abs().max()).item() for other in (single, half)]
     return {"model": name, "num_classes": CLASSES, "resolution": RESOLUTION, "batch": EVAL_BATCH,
             "exponents": exponents, "logits": [digits(row, 12) for row in exact],
-            "torch_fp32_error": digits([error], 3)[0]}
+            "torch_fp32_error": digits(errors[:1], 3)[0], "torch_bf16_error": digits(errors[1:], 3)[0]}
 
 
 def train(name, seed, dtype):

@@ -18,8 +18,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 class EvaluationNumericsTest {
     private static final int THREADS = 2;
     private static final double FP32_TOLERANCE = 1e-4;
-    /** Of PyTorch's own bf16, EfficientNet-B5's logits here are off by 0.24 and B0's by 0.16. */
-    private static final double BF16_TOLERANCE = 0.15;
+    private static final double BF16_TOLERANCE = 0.05;
+    /** Where twice PyTorch's own distance is more, as in EfficientNets, that counts up to this: B5's is 0.24, B0's 0.16. */
+    private static final double BF16_LIMIT = 0.15;
 
     private static Backend backend;
 
@@ -41,22 +42,28 @@ class EvaluationNumericsTest {
         return StreamSupport.stream(References.read("eval.json").get("entries").spliterator(), false);
     }
 
+    private static JsonNode entry(String model) {
+        return entries().filter(e -> e.get("model").textValue().equals(model)).findFirst().orElseThrow();
+    }
+
     @ParameterizedTest
     @MethodSource("models")
     void logitsAreTorchvisions(String model) {
-        assertThat(distance(model, Precision.FP32)).as(model).isLessThanOrEqualTo(FP32_TOLERANCE);
+        assertThat(distance(entry(model), Precision.FP32)).as(model).isLessThanOrEqualTo(FP32_TOLERANCE);
     }
 
     @ParameterizedTest
     @MethodSource("models")
     void logitsInHalfThePrecisionAreNear(String model) {
         assumeTrue(backend.bestPrecision() == Precision.BF16, "this processor has no bf16");
-        assertThat(distance(model, Precision.BF16)).as(model).isLessThanOrEqualTo(BF16_TOLERANCE);
+        JsonNode entry = entry(model);
+        double torch = entry.get("torch_bf16_error").doubleValue();
+        assertThat(distance(entry, Precision.BF16)).as("%s, where PyTorch's is %.2g", model, torch)
+                .isLessThanOrEqualTo(Math.clamp(2 * torch, BF16_TOLERANCE, BF16_LIMIT));
     }
 
     /** Largest difference of a logit, relative to the largest logit. */
-    private static double distance(String model, Precision precision) {
-        JsonNode entry = entries().filter(e -> e.get("model").textValue().equals(model)).findFirst().orElseThrow();
+    private static double distance(JsonNode entry, Precision precision) {
         float[] logits;
         try (ReferenceNet net = ReferenceNet.evaluating(backend, entry, precision)) {
             logits = net.evaluate();
@@ -67,13 +74,11 @@ class EvaluationNumericsTest {
         for (JsonNode row : entry.get("logits")) {
             for (double expected : References.numbers(row)) {
                 most = Math.max(most, Math.abs(expected));
-                double difference = Math.abs(logits[i++] - expected);
-                // A number that is none stays none.
-                error = difference <= error ? error : difference;
+                // Math.max hands NaN on, which no tolerance holds.
+                error = Math.max(error, Math.abs(logits[i++] - expected));
             }
         }
         assertThat(logits).hasSize(i);
-        if (System.getenv("FIGURES") != null) System.out.printf("EVAL %s %s %.3g (torch fp32 %s)%n", model, precision, error / most, entry.get("torch_fp32_error"));
         return error / most;
     }
 }

@@ -7,9 +7,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 
@@ -37,13 +34,6 @@ final class References {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-    }
-
-    /** The entries of a file's models, each model's together, in the file's order. */
-    static List<List<JsonNode>> byModel(JsonNode file) {
-        Map<String, List<JsonNode>> models = new LinkedHashMap<>();
-        file.get("entries").forEach(e -> models.computeIfAbsent(e.get("model").textValue(), _ -> new ArrayList<>()).add(e));
-        return List.copyOf(models.values());
     }
 
     static double[] numbers(JsonNode array) {
