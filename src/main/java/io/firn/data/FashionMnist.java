@@ -88,9 +88,7 @@ public final class FashionMnist {
     }
 
     private static Path cache() {
-        String cache = System.getenv("FIRN_CACHE");
-        Path base = cache == null || cache.isBlank() ? Path.of(System.getProperty("user.home"), ".cache", "firn") : Path.of(cache);
-        return base.resolve("datasets").resolve(NAME);
+        return CacheFolder.of("datasets").resolve(NAME);
     }
 
     private static Optional<Path> file(Path folder, String name) {

@@ -28,11 +28,17 @@ public final class GraphBuilder {
                 .orElse(-1);
     }
 
+    /** Starts with the inputs and states of {@code other}; its nodes are to be copied, or others put in their place. */
+    public static GraphBuilder rewriting(Graph other) {
+        GraphBuilder b = new GraphBuilder(other);
+        other.inputs().forEach(b::copyInput);
+        other.states().forEach(b::copyState);
+        return b;
+    }
+
     /** Starts as a copy of {@code other}, to be added to. */
     public static GraphBuilder from(Graph other) {
-        GraphBuilder b = new GraphBuilder(other);
-        b.inputs.addAll(other.inputs());
-        other.states().forEach(s -> b.states.put(s.name(), s));
+        GraphBuilder b = rewriting(other);
         b.nodes.addAll(other.nodes());
         b.outputs.putAll(other.outputs());
         b.updates.putAll(other.updates());

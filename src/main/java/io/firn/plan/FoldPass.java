@@ -30,9 +30,7 @@ final class FoldPass {
         Map<Value, List<Node>> consumers = g.consumers();
         Set<Value> results = new HashSet<>(g.outputs().values());
         results.addAll(g.updates().values());
-        GraphBuilder b = new GraphBuilder(g);
-        g.inputs().forEach(b::copyInput);
-        g.states().forEach(b::copyState);
+        GraphBuilder b = GraphBuilder.rewriting(g);
         for (Node n : g.nodes()) {
             if (!folds(n, producers, consumers) || results.contains(n.input(0))) {
                 b.copy(n);

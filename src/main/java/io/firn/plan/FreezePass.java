@@ -28,9 +28,7 @@ final class FreezePass {
      * @param frozen names of parameters that are not trained; naming either affine parameter of a batch norm freezes it
      */
     static Graph run(Graph g, Set<String> frozen) {
-        GraphBuilder b = new GraphBuilder(g);
-        g.inputs().forEach(b::copyInput);
-        g.states().forEach(b::copyState);
+        GraphBuilder b = GraphBuilder.rewriting(g);
         Set<String> all = withWholeNorms(g, frozen);
         Set<Value> trained = new HashSet<>();
         for (State s : g.states(State.Kind.PARAMETER)) {

@@ -26,9 +26,7 @@ final class PackPass {
 
     static Graph run(Graph g, Kernels kernels) {
         Map<Value, Node> producers = g.producers();
-        GraphBuilder b = new GraphBuilder(g);
-        g.inputs().forEach(b::copyInput);
-        g.states().forEach(b::copyState);
+        GraphBuilder b = GraphBuilder.rewriting(g);
         for (Node n : g.nodes()) {
             if (!kernels.packsWeights(n)) {
                 b.copy(n);

@@ -53,7 +53,7 @@ public final class Planner {
         return passes;
     }
 
-    /** One plan over its own states. */
+    /** A plan for each request, all over one state: what they name alike is the same tensor. */
     public Program plan(PlanRequest... requests) {
         List<Graph> graphs = new ArrayList<>();
         List<State> states = new ArrayList<>();

@@ -22,9 +22,7 @@ final class SplitPass {
     }
 
     static Graph run(Graph g) {
-        GraphBuilder b = new GraphBuilder(g);
-        g.inputs().forEach(b::copyInput);
-        g.states().forEach(b::copyState);
+        GraphBuilder b = GraphBuilder.rewriting(g);
         for (Node n : g.nodes()) {
             if (!(n.op() instanceof Normalization.BatchNorm(double eps, double momentum))) {
                 b.copy(n);

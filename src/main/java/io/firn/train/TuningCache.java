@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.firn.backend.Backend;
+import io.firn.data.CacheFolder;
 import io.firn.error.UserError;
 import io.firn.plan.PlanRequest;
 import io.firn.plan.Target;
@@ -16,6 +17,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Keeps measured choices from one process to the next, in the user's cache: a file for each device, number of threads and
@@ -24,7 +27,7 @@ import java.util.TreeMap;
  */
 public final class TuningCache {
     private static final JsonMapper JSON = JsonMapper.builder().build();
-    private static final System.Logger LOG = System.getLogger("firn");
+    private static final Logger LOG = LoggerFactory.getLogger(TuningCache.class);
 
     private TuningCache() {
     }
@@ -48,9 +51,7 @@ public final class TuningCache {
         Target t = backend.target();
         String name = "%s-%s-%d-%s".formatted(t.name(), t.instructions(), t.threads(),
                 backend.kernels(TuningTable.EMPTY).versions()).toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9.]+", "-");
-        String cache = System.getenv("FIRN_CACHE");
-        Path base = cache == null || cache.isBlank() ? Path.of(System.getProperty("user.home"), ".cache", "firn") : Path.of(cache);
-        return base.resolve("tuning").resolve(name + ".json");
+        return CacheFolder.of("tuning").resolve(name + ".json");
     }
 
     private static TuningTable read(Path file) {
@@ -61,7 +62,7 @@ public final class TuningCache {
             return new TuningTable(JSON.readValue(file.toFile(), new TypeReference<TreeMap<String, String>>() {
             }));
         } catch (IOException e) {
-            LOG.log(System.Logger.Level.DEBUG, "the tuning cache is not read", e);
+            LOG.debug("the tuning cache is not read", e);
             return TuningTable.EMPTY;
         }
     }
@@ -73,7 +74,7 @@ public final class TuningCache {
         } catch (JacksonException e) {
             throw new IllegalStateException(e);
         } catch (IOException | UserError e) {
-            LOG.log(System.Logger.Level.DEBUG, "the tuning cache is not written", e);
+            LOG.debug("the tuning cache is not written", e);
         }
     }
 }

@@ -100,9 +100,7 @@ final class Reference {
     }
 
     private Graph inMode(Graph model) {
-        GraphBuilder b = new GraphBuilder(model);
-        model.inputs().forEach(b::copyInput);
-        model.states().forEach(b::copyState);
+        GraphBuilder b = GraphBuilder.rewriting(model);
         Set<Value> trained = new HashSet<>();
         for (Node n : model.nodes()) {
             boolean any = n.inputs().stream().anyMatch(v -> trained.contains(v) || isTrained(model, v));
