@@ -4,6 +4,7 @@ import io.firn.graph.Graph;
 import io.firn.graph.Node;
 import io.firn.graph.Value;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -15,6 +16,21 @@ public interface Kernels {
 
     /** Whether one launch can compute these nodes, of which {@code outputs} must reach memory. */
     boolean supports(List<Node> nodes, Set<Value> outputs);
+
+    /** Why {@link #supports} says no; empty where it says yes. */
+    default Optional<String> refusal(List<Node> nodes, Set<Value> outputs) {
+        return supports(nodes, outputs) ? Optional.empty() : Optional.of("no kernel computes both");
+    }
+
+    /** Whether launches are cut where the fewest bytes move ({@link BytesPass}), rather than by the nearest reader. */
+    default boolean fusesByBytes() {
+        return false;
+    }
+
+    /** Whether a node is so cheap that each of its readers may compute it, where that moves fewer bytes. */
+    default boolean copies(Node n) {
+        return false;
+    }
 
     /**
      * Whether the consumer's launch would rather compute batch-norm's apply and the activation again from the
@@ -32,8 +48,8 @@ public interface Kernels {
      * Never asked for a cast alone: see {@link #conversion}. */
     List<Candidate> candidates(Subgraph subgraph, Layout layout);
 
-    /** The kernel for a cast alone, between the layouts that its neighbours asked for. */
-    Candidate conversion(Subgraph cast, Layout from, Layout to);
+    /** The kernel for casts alone, between the layouts that their neighbours asked for. */
+    Candidate conversion(Subgraph casts, List<Layout> from, List<Layout> to);
 
     /** Library names and versions, for the plan's record. */
     String versions();

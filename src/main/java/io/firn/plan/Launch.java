@@ -10,10 +10,11 @@ import java.util.List;
  * @param workspaceOffset place of its scratch memory in the scratch arena; meaningless where {@code workspace} is 0
  * @param flops           2 x multiply-adds of convolutions and products
  * @param bytes           each operand once, and each result
+ * @param reason          why it computes what it does and no more, where that was a choice; else empty
  */
 public record Launch(String name, Phase phase, int stream, Kernel kernel, Subgraph subgraph, List<Buffer> inputs,
                      List<Buffer> outputs, long workspace, long workspaceOffset, long flops, long bytes,
-                     double predictedMs) {
+                     double predictedMs, String reason) {
 
     public Launch {
         inputs = List.copyOf(inputs);

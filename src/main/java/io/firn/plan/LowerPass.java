@@ -21,6 +21,7 @@ import java.util.Set;
  * prepared once, lets results take over buffers that end with them, and lays out memory.
  */
 final class LowerPass {
+    private final Partition partition;
     private final Graph graph;
     private final PlanRequest request;
     private final Target target;
@@ -30,7 +31,8 @@ final class LowerPass {
     private final Map<Value, Layout> layouts = new HashMap<>();
 
     LowerPass(Graph graph, PlanRequest request, Target target, Kernels kernels, StateLayout states) {
-        this.graph = graph;
+        this.partition = kernels.fusesByBytes() ? BytesPass.run(graph, kernels) : FusePass.run(graph, kernels);
+        this.graph = partition.graph();
         this.request = request;
         this.target = target;
         this.kernels = kernels;
@@ -38,7 +40,7 @@ final class LowerPass {
     }
 
     /** A subgraph with the kernel chosen for it. */
-    private record Choice(Subgraph subgraph, Candidate candidate) {
+    private record Choice(Subgraph subgraph, Candidate candidate, String reason) {
     }
 
     Plan run() {
@@ -47,9 +49,9 @@ final class LowerPass {
         List<Choice> step = new ArrayList<>();
         Set<Value> constant = constants();
         Set<Value> ready = new HashSet<>(graph.states().stream().map(State::value).toList());
-        List<Subgraph> subgraphs = FusePass.run(graph, kernels);
         Map<Subgraph, Candidate> chosen = new HashMap<>();
-        for (Subgraph s : subgraphs) {
+        for (Partition.Part part : partition.parts()) {
+            Subgraph s = part.subgraph();
             if (!isConversion(s)) {
                 Candidate c = kernels.candidates(s, activations).getFirst();
                 chosen.put(s, c);
@@ -61,13 +63,13 @@ final class LowerPass {
                 }
             }
         }
-        for (Subgraph s : subgraphs) {
+        for (Partition.Part part : partition.parts()) {
+            Subgraph s = part.subgraph();
             if (isConversion(s)) {
                 // Casts also pack and unpack: their layouts are what their neighbours asked for.
-                chosen.put(s, kernels.conversion(s, layouts.computeIfAbsent(s.inputs().getFirst(), v -> Layout.DENSE),
-                        layouts.computeIfAbsent(s.outputs().getFirst(), v -> Layout.DENSE)));
+                chosen.put(s, kernels.conversion(s, wanted(s.inputs()), wanted(s.outputs())));
             }
-            Choice c = new Choice(s, chosen.get(s));
+            Choice c = new Choice(s, chosen.get(s), part.reason());
             // A constant that is computed beside what changes is computed every step, and so is what reads it.
             boolean once = constant.containsAll(s.outputs()) && ready.containsAll(s.inputs());
             (once ? prepare : step).add(c);
@@ -86,11 +88,16 @@ final class LowerPass {
             launches.add(launch(step.get(i), scratch.workspaces[prepare.size() + i], estimate));
         }
         return new Plan(request.name(), graph, target, request.precision(), activations, prepared, launches, buffers,
-                scratch.bytes, scratch.live);
+                scratch.bytes, scratch.live, kernels.versions());
     }
 
     private static boolean isConversion(Subgraph s) {
-        return s.nodes().size() == 1 && s.nodes().getFirst().op() instanceof Conversion.Cast;
+        return s.nodes().stream().allMatch(n -> n.op() instanceof Conversion.Cast);
+    }
+
+    /** The layouts that neighbours asked for; dense where none did. */
+    private List<Layout> wanted(List<Value> values) {
+        return values.stream().map(v -> layouts.computeIfAbsent(v, _ -> Layout.DENSE)).toList();
     }
 
     private void settle(Subgraph s, Value v, Layout wanted) {
@@ -108,7 +115,7 @@ final class LowerPass {
         long bytes = in.stream().mapToLong(Buffer::bytes).sum() + out.stream().mapToLong(Buffer::bytes).sum();
         Phase phase = s.nodes().getFirst().phase();
         return new Launch(s.anchor().name(), phase, 0, c.candidate.kernel(), s, in, out, c.candidate.workspace(),
-                workspaceOffset, s.flops(), bytes, estimate.milliseconds(s.flops(), bytes));
+                workspaceOffset, s.flops(), bytes, estimate.milliseconds(s, bytes), c.reason);
     }
 
     /** Values that depend on nothing but states which this plan leaves as they are. */

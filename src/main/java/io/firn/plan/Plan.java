@@ -18,10 +18,11 @@ import java.util.SequencedMap;
  * @param buffers   where each value lies that reaches memory
  * @param scratch   bytes of the scratch arena that it needs
  * @param liveBytes largest sum of buffers that are live at one launch: no layout can need less
+ * @param catalogue where its kernels come from: libraries and their versions
  */
 public record Plan(String name, Graph graph, Target target, Precision precision, Layout activations,
                    List<Launch> prepare, List<Launch> launches, SequencedMap<Value, Buffer> buffers, long scratch,
-                   long liveBytes) {
+                   long liveBytes, String catalogue) {
 
     public Plan {
         prepare = List.copyOf(prepare);

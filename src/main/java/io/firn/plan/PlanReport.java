@@ -12,13 +12,15 @@ import java.util.Optional;
  *
  * @param model               its name
  * @param target              the device planned for
+ * @param kernels             where the launches come from: libraries and their versions
+ * @param rates               where the target's rates come from, by which times are predicted
  * @param resolution          pixels of the square input's side
  * @param parameters          scalars that could be trained
  * @param trainableParameters scalars that this plan does train
  * @param launches            of a step, in order; what is prepared once is not among them
  * @param removed             what freezing took away
  */
-public record PlanReport(String model, String target, String precision, int batch, int resolution, long parameters,
+public record PlanReport(String model, String target, String kernels, String rates, String precision, int batch, int resolution, long parameters,
                          @JsonProperty("trainable_parameters") long trainableParameters, Flops flops, PlanMemory memory,
                          @JsonProperty("predicted_ms") double predictedMs, List<Step> launches, Removed removed) {
 
@@ -39,9 +41,11 @@ public record PlanReport(String model, String target, String precision, int batc
      *
      * @param computes  each op with the name of the node, such as {@code conv layer1.0.conv1}
      * @param workspace bytes of scratch memory that nothing else uses meanwhile
+     * @param reason    why it computes what it does and no more, where that was a choice; else empty
      */
     public record Step(String name, String op, String phase, int stream, String kernel, List<String> computes,
-                       long flops, long bytes, long workspace, @JsonProperty("predicted_ms") double predictedMs) {
+                       long flops, long bytes, long workspace, @JsonProperty("predicted_ms") double predictedMs,
+                       String reason) {
         public Step {
             computes = List.copyOf(computes);
         }
@@ -49,7 +53,7 @@ public record PlanReport(String model, String target, String precision, int batc
         static Step of(Launch l) {
             return new Step(l.name(), l.op(), l.phase().label(), l.stream(), l.kernel().toString(),
                     l.subgraph().nodes().stream().map(n -> n.op().label() + " " + n.name()).toList(), l.flops(),
-                    l.bytes(), l.workspace(), l.predictedMs());
+                    l.bytes(), l.workspace(), l.predictedMs(), l.reason());
         }
     }
 
@@ -67,8 +71,8 @@ public record PlanReport(String model, String target, String precision, int batc
         List<State> trained = parameters.stream().filter(s -> plan.graph().updates().containsKey(s.name())).toList();
         Removed removed = unfrozen.map(u -> new Removed(u.launches().size() - plan.launches().size(),
                 u.flops() - plan.flops(), u.bytes() - plan.bytes())).orElse(new Removed(0, 0, 0));
-        return new PlanReport(model, plan.target().name(), plan.precision().label(), plan.batch(), resolution(plan),
-                elements(parameters), elements(trained), new Flops(forward, plan.flops() - forward),
+        return new PlanReport(model, plan.target().name(), plan.catalogue(), plan.target().rates().source(),
+                plan.precision().label(), plan.batch(), resolution(plan), elements(parameters), elements(trained), new Flops(forward, plan.flops() - forward),
                 PlanMemory.of(program, plan), plan.predictedMs(), plan.launches().stream().map(Step::of).toList(),
                 removed);
     }

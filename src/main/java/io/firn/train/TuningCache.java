@@ -49,7 +49,7 @@ public final class TuningCache {
 
     private static Path file(Backend backend) {
         Target t = backend.target();
-        String name = "%s-%s-%d-%s".formatted(t.name(), t.instructions(), t.threads(),
+        String name = "%s-%s-%s".formatted(t.name(), t.device().describe(),
                 backend.kernels(TuningTable.EMPTY).versions()).toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9.]+", "-");
         return CacheFolder.of("tuning").resolve(name + ".json");
     }

@@ -189,11 +189,11 @@ class BrokenPlansTest {
 
     private static Launch copy(Launch l, List<Buffer> in, List<Buffer> out, long workspaceOffset) {
         return new Launch(l.name(), l.phase(), l.stream(), l.kernel(), l.subgraph(), in, out, l.workspace(),
-                workspaceOffset, l.flops(), l.bytes(), l.predictedMs());
+                workspaceOffset, l.flops(), l.bytes(), l.predictedMs(), l.reason());
     }
 
     private static Plan plan(List<Launch> launches, SequencedMap<Value, Buffer> buffers) {
         return new Plan(PLAN.name(), PLAN.graph(), PLAN.target(), PLAN.precision(), PLAN.activations(), PLAN.prepare(),
-                launches, buffers, PLAN.scratch(), PLAN.liveBytes());
+                launches, buffers, PLAN.scratch(), PLAN.liveBytes(), PLAN.catalogue());
     }
 }

@@ -17,7 +17,7 @@ class FusePassTest {
     private static final Kernels GREEDY = new GreedyKernels(Layout.NHWC);
 
     private static List<List<String>> fused(Graph g, Kernels kernels) {
-        return FusePass.run(g, kernels).stream().map(s -> s.nodes().stream().map(Node::name).toList()).toList();
+        return FusePass.run(g, kernels).parts().stream().map(p -> p.subgraph().nodes().stream().map(Node::name).toList()).toList();
     }
 
     @Test
@@ -27,7 +27,7 @@ class FusePassTest {
         Graph g = SplitPass.run(b.output(b.relu("relu", b.add("sum", b.norm("bn", b.conv("conv", x)), x))));
         assertThat(fused(g, GREEDY)).containsExactly(List.of("conv"),
                 List.of("bn.statistics", "bn.finalise", "bn", "sum", "relu"));
-        Subgraph s = FusePass.run(g, GREEDY).getLast();
+        Subgraph s = FusePass.run(g, GREEDY).parts().getLast().subgraph();
         assertThat(s.inputs()).extracting(Value::name).containsExactly("conv", "bn.weight", "bn.bias", "bn.mean", "bn.var",
                 "image");
         assertThat(s.outputs()).extracting(Value::name).containsExactly("bn.finalise#4", "bn.finalise#5", "relu");
@@ -84,7 +84,8 @@ class FusePassTest {
             Set<Value> known = new HashSet<>(g.inputs());
             g.states().forEach(s -> known.add(s.value()));
             Set<String> seen = new HashSet<>();
-            for (Subgraph s : FusePass.run(g, random.nextBoolean() ? GREEDY : new PlainKernels(Layout.DENSE))) {
+            for (Partition.Part p : FusePass.run(g, random.nextBoolean() ? GREEDY : new PlainKernels(Layout.DENSE)).parts()) {
+                Subgraph s = p.subgraph();
                 assertThat(known).containsAll(s.inputs());
                 known.addAll(s.outputs());
                 s.nodes().forEach(n -> assertThat(seen.add(n.toString())).isTrue());

@@ -116,8 +116,8 @@ record GreedyKernels(Layout layout) implements Kernels {
     }
 
     @Override
-    public Candidate conversion(Subgraph cast, Layout from, Layout to) {
-        return Candidate.of(Kernel.own("cast"), List.of(from), List.of(to), 0);
+    public Candidate conversion(Subgraph cast, List<Layout> from, List<Layout> to) {
+        return Candidate.of(Kernel.own("cast"), from, to, 0);
     }
 
     /** Larger than the content, and another one for each direction, as a library's own layouts are. */

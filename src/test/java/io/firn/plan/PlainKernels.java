@@ -9,7 +9,7 @@ import java.util.Set;
 /** A catalogue of one kernel an op: nothing is fused, packed or computed twice. */
 record PlainKernels(Layout layout) implements Kernels {
 
-    static final Target TARGET = new Target("test", 1, "none", 1e11, 2e11, 1e10, 1e-6);
+    static final Target TARGET = Target.cpu(1, "none", 1e11, 2e11, 1e10, 1e-6);
 
     @Override
     public boolean supports(List<Node> nodes, Set<Value> outputs) {
@@ -39,8 +39,8 @@ record PlainKernels(Layout layout) implements Kernels {
     }
 
     @Override
-    public Candidate conversion(Subgraph cast, Layout from, Layout to) {
-        return Candidate.of(Kernel.own("cast"), List.of(from), List.of(to), 0);
+    public Candidate conversion(Subgraph cast, List<Layout> from, List<Layout> to) {
+        return Candidate.of(Kernel.own("cast"), from, to, 0);
     }
 
     @Override

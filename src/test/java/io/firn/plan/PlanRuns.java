@@ -2,6 +2,7 @@ package io.firn.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.firn.backend.cuda.CudaKernels;
 import io.firn.graph.Counter;
 import io.firn.graph.Graph;
 import io.firn.graph.Rates;
@@ -19,7 +20,8 @@ import java.util.TreeMap;
 /** Runs a plan beside {@link Reference} for a few steps, and compares all that can be seen. */
 final class PlanRuns {
     static final List<Kernels> CATALOGUES = List.of(new PlainKernels(Layout.DENSE), new PlainKernels(Layout.NHWC),
-            new PlainKernels(Layout.BLOCKED16), new GreedyKernels(Layout.NHWC), new GreedyKernels(Layout.BLOCKED16));
+            new PlainKernels(Layout.BLOCKED16), new GreedyKernels(Layout.NHWC), new GreedyKernels(Layout.BLOCKED16),
+            new CudaKernels());
     private static final double TOLERANCE = 1e-9;
 
     private PlanRuns() {

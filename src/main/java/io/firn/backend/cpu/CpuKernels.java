@@ -243,8 +243,8 @@ final class CpuKernels implements Kernels {
     }
 
     @Override
-    public Candidate conversion(Subgraph cast, Layout from, Layout to) {
-        return Candidate.of(new Kernel(ONEDNN, "reorder", "", 0), List.of(from), List.of(to), 0);
+    public Candidate conversion(Subgraph cast, List<Layout> from, List<Layout> to) {
+        return Candidate.of(new Kernel(ONEDNN, "reorder", "", 0), from, to, 0);
     }
 
     /** Of a weight gradient. */

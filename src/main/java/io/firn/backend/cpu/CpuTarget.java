@@ -16,6 +16,6 @@ final class CpuTarget {
         double flops32 = (wide ? 113e9 : 56e9) * threads;
         double flops16 = instructions.equals("avx512_core_bf16") || instructions.equals("avx512_core_amx") ? 2 * flops32
                 : flops32;
-        return new Target("cpu", threads, instructions, flops32, flops16, 25e9 * Math.min(threads, 8), 5e-6);
+        return Target.cpu(threads, instructions, flops32, flops16, 25e9 * Math.min(threads, 8), 5e-6);
     }
 }
