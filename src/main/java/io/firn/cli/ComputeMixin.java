@@ -39,12 +39,19 @@ final class ComputeMixin {
      * @throws UserError where the device lacks it, naming what to use
      */
     Precision precision(Backend backend) {
-        if (isPrecisionAuto()) {
-            return backend.bestPrecision();
-        }
-        Precision chosen = Precision.valueOf(precision.toUpperCase(Locale.ROOT));
+        Precision chosen = precision(backend.bestPrecision());
         backend.check(chosen);
         return chosen;
+    }
+
+    /** The precision, of which a device is known to have all. */
+    Precision precision(Precision best) {
+        return isPrecisionAuto() ? best : Precision.valueOf(precision.toUpperCase(Locale.ROOT));
+    }
+
+    /** Whether a number of threads was asked for. */
+    boolean hasThreads() {
+        return threads != null;
     }
 
     static final class PrecisionConverter implements ITypeConverter<String> {

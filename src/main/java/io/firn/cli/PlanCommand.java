@@ -1,7 +1,8 @@
 package io.firn.cli;
 
-import io.firn.Firn;
 import io.firn.backend.Backend;
+import io.firn.backend.cuda.CudaKernels;
+import io.firn.backend.cuda.CudaTarget;
 import io.firn.error.UserError;
 import io.firn.graph.Graph;
 import io.firn.graph.Update;
@@ -11,8 +12,12 @@ import io.firn.plan.FreezeSpec;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
 import io.firn.plan.PlanRequest;
+import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
+import io.firn.plan.Target;
+import io.firn.plan.TuningTable;
+import io.firn.train.DeviceMemory;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -64,7 +69,8 @@ final class PlanCommand implements Runnable {
     private Optimizer optimizer;
 
     @Option(names = "--target", paramLabel = "NAME", defaultValue = CPU,
-            description = "The device to plan for: cpu (this machine's).")
+            description = "The device to plan for: cpu (this machine's), or a GPU that need not be here: h100, h200, a100, "
+                    + "l4, l40s, rtx4090 (default: ${DEFAULT-VALUE}).")
     private String target;
 
     @Mixin
@@ -81,25 +87,34 @@ final class PlanCommand implements Runnable {
 
     @Override
     public void run() {
-        if (!target.equals(CPU)) {
-            throw UserError.usage("--target %s: plans are made for cpu only so far", target);
-        }
         if (mode == Mode.INFER && (freeze != null || optimizer != null)) {
             throw UserError.usage("--mode infer trains nothing: leave out --freeze and --optimizer");
         }
+        if (target.equals(CPU)) {
+            try (Backend backend = firn.devices().open(target, compute.threads())) {
+                show(new Planner(backend.target(), backend.kernels(TuningTable.EMPTY)), compute.precision(backend));
+            }
+            return;
+        }
+        Target gpu = CudaTarget.of(target, name -> NearNames.of(name, CudaTarget.names()));
+        if (compute.hasThreads()) {
+            throw UserError.usage("--threads is the processor's: leave it out with --target %s", target);
+        }
+        show(new Planner(gpu, new CudaKernels()), compute.precision(Precision.BF16));
+    }
+
+    private void show(Planner planner, Precision precision) {
         Model built = net.build(model, batch);
         Set<String> frozen = mode == Mode.INFER ? Set.of()
                 : FreezeSpec.frozen(freeze == null ? "none" : freeze, built.graph(), NearNames::of);
-        try (Backend backend = firn.devices().open(target, compute.threads())) {
-            Precision precision = compute.precision(backend);
-            Program program = Firn.plan(backend, request(built, precision, frozen));
-            Plan plan = program.plans().getFirst();
-            Optional<Plan> unfrozen = frozen.isEmpty() ? Optional.empty()
-                    : Optional.of(Firn.plan(backend, request(built, precision, Set.of())).plans().getFirst());
-            sayWhatIsFrozenBesides(built.graph(), frozen);
-            PlanReport report = PlanReport.of(model, program, plan, unfrozen);
-            output.print(report, () -> PlanText.of(report, plan, Optional.ofNullable(freeze)));
-        }
+        Program program = planner.plan(request(built, precision, frozen));
+        DeviceMemory.check(program, batch, b -> planner.plan(request(net.build(model, b), precision, frozen)));
+        Plan plan = program.plans().getFirst();
+        Optional<Plan> unfrozen = frozen.isEmpty() ? Optional.empty()
+                : Optional.of(planner.plan(request(built, precision, Set.of())).plans().getFirst());
+        sayWhatIsFrozenBesides(built.graph(), frozen);
+        PlanReport report = PlanReport.of(model, program, plan, unfrozen);
+        output.print(report, () -> PlanText.of(report, plan, Optional.ofNullable(freeze)));
     }
 
     private PlanRequest request(Model m, Precision precision, Set<String> frozen) {

@@ -16,9 +16,9 @@ final class PlanText {
     /** @param freeze what was asked to be frozen, where something was */
     static String of(PlanReport report, Plan plan, Optional<String> freeze) {
         StringBuilder text = new StringBuilder();
-        text.append("%s, batch %d at %d pixels, %s, %s (%d threads, %s)%n".formatted(report.model(), report.batch(),
-                report.resolution(), report.precision(), report.target(), plan.target().threads(),
-                plan.target().instructions()));
+        text.append("%s, batch %d at %d pixels, %s, %s (%s)%n".formatted(report.model(), report.batch(),
+                report.resolution(), report.precision(), report.target(), plan.target().device().describe()));
+        text.append("kernels: %s; rates: %s%n".formatted(report.kernels(), report.rates()));
         text.append("%s parameters, %s trained%n%n".formatted(Console.count(report.parameters()),
                 Console.count(report.trainableParameters())));
         text.append(launches(report)).append('\n').append(prepared(plan.prepare()));
@@ -33,11 +33,11 @@ final class PlanText {
     }
 
     private static Console.Table launches(PlanReport report) {
-        var table = new Console.Table(">#", "name", "op", "phase", "kernel", ">FLOPs", ">bytes", ">ms");
+        var table = new Console.Table(">#", "name", "op", "phase", "kernel", ">FLOPs", ">bytes", ">ms", "why");
         int number = 1;
         for (PlanReport.Step s : report.launches()) {
             table.row(number++, s.name(), s.op(), s.phase(), s.kernel(), s.flops() == 0 ? "" : Console.count(s.flops()),
-                    Console.count(s.bytes()), ms(s.predictedMs()));
+                    Console.count(s.bytes()), ms(s.predictedMs()), s.reason());
         }
         return table;
     }

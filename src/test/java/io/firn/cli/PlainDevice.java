@@ -34,7 +34,7 @@ final class PlainDevice implements Backend {
 
     @Override
     public Target target() {
-        return new Target("cpu", threads, "plain", 1e11, 2e11, 1e10, 1e-6);
+        return Target.cpu(threads, "plain", 1e11, 2e11, 1e10, 1e-6);
     }
 
     @Override
@@ -67,8 +67,8 @@ final class PlainDevice implements Backend {
             }
 
             @Override
-            public Candidate conversion(Subgraph cast, Layout from, Layout to) {
-                return Candidate.of(Kernel.own("cast"), List.of(from), List.of(to), 0);
+            public Candidate conversion(Subgraph cast, List<Layout> from, List<Layout> to) {
+                return Candidate.of(Kernel.own("cast"), from, to, 0);
             }
 
             @Override

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
@@ -32,7 +33,7 @@ class PlanCommandTest {
     @Test
     void jsonHasTheContractsFields() {
         JsonNode p = plan("");
-        assertThat(fields(p)).containsExactly("model", "target", "precision", "batch", "resolution", "parameters",
+        assertThat(fields(p)).containsExactly("model", "target", "kernels", "rates", "precision", "batch", "resolution", "parameters",
                 "trainable_parameters", "flops", "memory", "predicted_ms", "launches", "removed");
         assertThat(fields(p.get("flops"))).containsExactly("forward", "backward");
         assertThat(fields(p.get("memory"))).containsExactly("weights", "gradients", "optimizer", "activations",
@@ -40,7 +41,7 @@ class PlanCommandTest {
         assertThat(fields(p.get("removed"))).containsExactly("launches", "flops", "bytes");
         assertThat(launches(p)).allSatisfy(l -> {
             assertThat(fields(l)).containsExactly("name", "op", "phase", "stream", "kernel", "computes", "flops", "bytes",
-                    "workspace", "predicted_ms");
+                    "workspace", "predicted_ms", "reason");
             assertThat(Set.of("input", "forward", "backward", "collective", "optimizer")).contains(l.get("phase").asText());
         });
         assertThat(p.get("model").asText()).isEqualTo("resnet20");
@@ -94,6 +95,30 @@ class PlanCommandTest {
     }
 
     @Test
+    void plansForAGpuThatIsNotHere() {
+        JsonNode p = plan("--target h100 --precision bf16");
+        assertThat(p.get("target").asText()).isEqualTo("h100");
+        assertThat(p.get("kernels").asText()).contains("engines not checked");
+        assertThat(p.get("rates").asText()).contains("measured").contains("data sheet");
+        assertThat(launches(p)).anyMatch(l -> l.get("op").asText().equals("bn_apply+relu+conv+bn_statistics")
+                && l.get("reason").asText().contains("recomputes layer1.0.bn1, layer1.0.relu"));
+        assertThat(launches(p)).anyMatch(l -> l.get("reason").asText().contains("in fp16 only"));
+        assertThat(plan("--target l4").get("predicted_ms").asDouble()).isGreaterThan(p.get("predicted_ms").asDouble());
+        assertThat(plan("--target h100").get("precision").asText()).isEqualTo("bf16");
+    }
+
+    @Test
+    void refusesWhatDoesNotFitTheGpu() {
+        var run = CommandLineRun.of("plan", "resnet18", "--target", "l4", "--batch", "3000");
+        assertThat(run.code()).isEqualTo(4);
+        var largest = Pattern.compile("the largest batch that fits is --batch (\\d+)\n").matcher(run.err());
+        assertThat(largest.find()).as(run.err()).isTrue();
+        int fits = Integer.parseInt(largest.group(1));
+        assertThat(CommandLineRun.of("plan", "resnet18", "--target", "l4", "--batch", "" + fits).code()).isZero();
+        assertThat(CommandLineRun.of("plan", "resnet18", "--target", "l4", "--batch", "" + (fits + 1)).code()).isEqualTo(4);
+    }
+
+    @Test
     void theTableHasEveryLaunchOnOneLine() {
         var run = CommandLineRun.of("plan", "resnet20", "--batch", "4", "--freeze", "bn1.weight", "--threads", "2");
         assertThat(run.code()).isZero();
@@ -116,7 +141,9 @@ class PlanCommandTest {
             "--mode test | expected one of train, infer but was 'test'",
             "--optimizer adam | expected one of sgd, adamw, rmsprop",
             "--mode infer --freeze head | leave out --freeze",
-            "--target h100 | --target h100: plans are made for cpu only so far",
+            "--target h10 | --target h10: no device has that name; did you mean h100",
+            "--target tpu9000 | there are cpu, h100",
+            "--target h100 --threads 2 | leave it out with --target h100",
             "--threads 0 | --threads 0"})
     void wrongInputIsAUsageError(String options, String message) {
         var run = CommandLineRun.of(("plan resnet20 " + options).split(" "));
