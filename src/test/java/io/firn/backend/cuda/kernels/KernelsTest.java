@@ -1,0 +1,34 @@
+package io.firn.backend.cuda.kernels;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every kernel, through the C++ shim, held to the oracle: all orders of threads, odd shapes, guarded memory. */
+class KernelsTest {
+    private static final List<KernelCase> CASES = Stream.of(PointwiseCases.all()).flatMap(List::stream).toList();
+    private static Shim shim;
+
+    @BeforeAll
+    static void compile() throws IOException {
+        Shim.missing().ifPresent(why -> {
+            System.out.println("KernelsTest is skipped: " + why);
+            Assumptions.abort(why);
+        });
+        shim = Shim.of(CASES.stream().flatMap(c -> c.sources().stream()).toList());
+    }
+
+    static Stream<KernelCase> cases() {
+        return CASES.stream();
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void isTheOracles(KernelCase c) {
+        c.check(shim);
+    }
+}
