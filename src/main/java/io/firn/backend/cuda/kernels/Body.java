@@ -197,11 +197,17 @@ final class Body {
         }
     }
 
-    private void store(Value v) {
+    /** Stores an activation that is known. */
+    void store(Value v) {
         String pack = "y_" + call.name(v);
         declared.append("Pack<%s, V> %s;\n".formatted(CallBuilder.type(v.dtype()), pack));
         computed.append("put(%s.at[i], %s);\n".formatted(pack, known.get(v)));
         stored.append("store<V>(%s + at, %s);\n".formatted(call.output(v), pack));
+    }
+
+    /** Hands a value of lane {@code i} to a statement of the kernel's. */
+    void use(Value v, String statement) {
+        computed.append(statement.formatted(lane(v)));
     }
 
     /** Whether {@code n} is read: pixels are then those of one sample. */

@@ -46,18 +46,35 @@ final class Finish {
         f.call.integer("columns", columns).integer("rows", rows);
         partials.forEach(f::sum);
         vectorOps.forEach(f::vectors);
+        return f.build(rows, columns);
+    }
+
+    /** Adds up rows at the workspace's start, as they are, to an output of as many elements as there are columns. */
+    static KernelCall plain(Subgraph s, Value output, int rows, int columns) {
+        Finish f = new Finish(s);
+        f.call.integer("columns", columns).integer("rows", rows);
+        f.addRows(0);
+        f.compute.append("%s[c] = total[0][0];\n".formatted(f.call.output(output)));
+        return f.build(rows, columns);
+    }
+
+    private KernelCall build(int rows, int columns) {
         int height = Math.clamp(Math.ceilDiv(rows, 4), 1, MOST_ROWS);
-        return f.call.constant("SUMS", f.sums).part("add", f.add.toString()).part("compute", f.compute.toString())
+        return call.constant("SUMS", sums).part("add", add.toString()).part("compute", compute.toString())
                 .build(new KernelCall.Grid(Math.ceilDiv(columns, COLUMNS), 1, 1, COLUMNS, height, 4 * COLUMNS * height));
     }
 
-    private void sum(Partial p) {
-        String from = call.pointer("const float", "sums" + sums, new Operand.Workspace(p.offset));
+    private void addRows(long offset) {
+        String from = call.pointer("const float", "sums" + sums, new Operand.Workspace(offset));
         add.append("sum[%d] += %s[(long long) row * a.columns + c];\n".formatted(sums, from));
+        sums++;
+    }
+
+    private void sum(Partial p) {
+        addRows(p.offset);
         String name = call.name(p.sum.value());
         compute.append("const float %s = %s;\n".formatted(name,
-                VectorOps.finished(p.sum, "total[%d][0]".formatted(sums), this::vector, call)));
-        sums++;
+                VectorOps.finished(p.sum, "total[%d][0]".formatted(sums - 1), this::vector, call)));
         known.put(p.sum.value(), name);
         store(p.sum.value());
     }

@@ -1,18 +1,20 @@
 package io.firn.backend.cuda.kernels;
 
 import io.firn.graph.Node;
+import io.firn.graph.Value;
 import io.firn.plan.Buffer;
 import io.firn.plan.Launch;
 import io.firn.plan.Layout;
 import io.firn.plan.Subgraph;
 import java.util.List;
+import java.util.Set;
 
 /** Firn's own GPU kernels: which there is for a group of nodes, and what runs a launch of it. */
 public enum OwnKernels {
     /** One streaming pass ({@link Pointwise}). */
     POINTWISE {
         @Override
-        public boolean supports(List<Node> nodes) {
+        public boolean supports(List<Node> nodes, Set<Value> outputs) {
             return Pointwise.supports(nodes);
         }
 
@@ -20,10 +22,22 @@ public enum OwnKernels {
         public KernelCalls calls(Subgraph s, List<Layout> in, List<Layout> out) {
             return PointwiseKernel.calls(s);
         }
+    },
+    /** A depthwise convolution or one of its gradients, with pointwise ops before and after ({@link Depthwise}). */
+    DEPTHWISE {
+        @Override
+        public boolean supports(List<Node> nodes, Set<Value> outputs) {
+            return Depthwise.of(nodes, outputs).isPresent();
+        }
+
+        @Override
+        public KernelCalls calls(Subgraph s, List<Layout> in, List<Layout> out) {
+            return DepthwiseKernel.calls(s);
+        }
     };
 
-    /** Whether one launch of this kernel can compute these nodes. */
-    public abstract boolean supports(List<Node> nodes);
+    /** Whether one launch of this kernel can compute these nodes, of which {@code outputs} must reach memory. */
+    public abstract boolean supports(List<Node> nodes, Set<Value> outputs);
 
     /**
      * What runs a subgraph that is supported. The workspace and the grids are a pure function of the arguments.

@@ -93,7 +93,7 @@ final class KernelCase {
     /** Ends the case: these values are stored. */
     KernelCase stores(List<Value> outputs) {
         List<Node> nodes = b.build().nodes();
-        if (!kernel.supports(nodes)) {
+        if (!kernel.supports(nodes, Set.copyOf(outputs))) {
             throw new AssertionError(name + " is not supported");
         }
         subgraph = Subgraph.of(nodes, Set.copyOf(outputs)::contains);
