@@ -74,6 +74,48 @@ template <int V> FIRN_DEVICE void block_sums(const float (&mine)[V], float* shar
   }
 }
 
+// The largest (SUM = false) or the sum of all threads' values, for every thread, in a fixed order. `shared` holds a float a
+// thread. For blocks of one row, whose width is a power of 2.
+template <bool SUM> FIRN_DEVICE float over_block(float mine, float* shared) {
+  __syncthreads();
+  shared[threadIdx.x] = mine;
+  for (int half = blockDim.x / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.x < half) {
+      const float other = shared[threadIdx.x + half];
+      shared[threadIdx.x] = SUM ? shared[threadIdx.x] + other : fmaxf(shared[threadIdx.x], other);
+    }
+  }
+  __syncthreads();
+  return shared[0];
+}
+
+// The sum of a warp's values, for every lane.
+FIRN_DEVICE float over_warp(float x) {
+#pragma unroll
+  for (int lane = 16; lane > 0; lane /= 2) x += __shfl_xor_sync(0xFFFFFFFFu, x, lane);
+  return x;
+}
+
+// The segment of a table that this block works on: the last that begins at or before it.
+template <class Segment> FIRN_DEVICE const Segment& segment_of_block(const Segment* table, int count) {
+  int low = 0;
+  for (int high = count; high - low > 1;) {
+    const int middle = (low + high) / 2;
+    if (table[middle].first_block <= (int) blockIdx.x) low = middle; else high = middle;
+  }
+  return table[low];
+}
+
+// Where element e of a weight [outer, inner, taps] in one layout lies in the other: dense has the taps fastest, NHWC the
+// inner channels.
+enum Order { SAME, DENSE_OF_NHWC, NHWC_OF_DENSE };
+FIRN_DEVICE int reordered(int e, int inner, int taps, int order) {
+  const int filter = inner * taps, o = e / filter, r = e % filter;
+  return order == SAME ? e : order == DENSE_OF_NHWC ? o * filter + r % inner * taps + r / inner
+      : o * filter + r % taps * inner + r / taps;
+}
+
 // Whether the element or sample at `index` survives: io.firn.graph.Masks. `counter` is the step's table.
 FIRN_DEVICE bool keeps(const int* counter, int op, long long index, unsigned threshold) {
   const long long block = index >> 2;

@@ -55,7 +55,12 @@ final class CallBuilder {
         if (subgraph.outputs().contains(v)) {
             return pointer(type(v.dtype()), field, new Operand.Output(subgraph.outputs().indexOf(v)));
         }
-        fields.append("  %s* %s;\n".formatted(type(v.dtype()), field));
+        return nothing(type(v.dtype()), field);
+    }
+
+    /** A pointer that is null. */
+    String nothing(String type, String field) {
+        fields.append("  %s* %s;\n".formatted(type, field));
         arguments.nothing();
         return "a." + field;
     }

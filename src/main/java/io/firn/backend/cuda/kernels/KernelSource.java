@@ -44,7 +44,7 @@ public record KernelSource(String entry, String body) {
 
     /** A file of {@code native/cuda}, as it lies in the jar. */
     static String resource(String name) {
-        try (InputStream in = KernelSource.class.getResourceAsStream(name)) {
+        try (InputStream in = KernelSource.class.getResourceAsStream("/native/cuda/" + name)) {
             if (in == null) {
                 throw new IllegalStateException("the jar lacks the kernel source " + name);
             }

@@ -97,8 +97,7 @@ final class KernelCase {
             throw new AssertionError(name + " is not supported");
         }
         subgraph = Subgraph.of(nodes, Set.copyOf(outputs)::contains);
-        calls = kernel.calls(subgraph, subgraph.inputs().stream().map(this::layout).toList(),
-                subgraph.outputs().stream().map(this::layout).toList());
+        calls = kernel.calls(subgraph, this::layout);
         return this;
     }
 

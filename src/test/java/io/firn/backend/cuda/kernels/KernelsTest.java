@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every kernel, through the C++ shim, held to the oracle: all orders of threads, odd shapes, guarded memory. */
 class KernelsTest {
-    private static final List<KernelCase> CASES = Stream.of(PointwiseCases.all(), DepthwiseCases.all()).flatMap(List::stream).toList();
+    private static final List<KernelCase> CASES = Stream.of(PointwiseCases.all(), DepthwiseCases.all(), OtherCases.all()).flatMap(List::stream).toList();
     private static Shim shim;
 
     @BeforeAll
