@@ -15,11 +15,15 @@ class KernelsTest {
 
     @BeforeAll
     static void compile() throws IOException {
+        skipWithoutCompiler("KernelsTest");
+        shim = Shim.of(CASES.stream().flatMap(c -> c.sources().stream()).toList());
+    }
+
+    static void skipWithoutCompiler(String test) {
         Shim.missing().ifPresent(why -> {
-            System.out.println("KernelsTest is skipped: " + why);
+            System.out.println(test + " is skipped: " + why);
             Assumptions.abort(why);
         });
-        shim = Shim.of(CASES.stream().flatMap(c -> c.sources().stream()).toList());
     }
 
     static Stream<KernelCase> cases() {

@@ -56,6 +56,11 @@ public final class Shim {
 
     /** Compiles sources, each once; what was compiled before is found again. */
     public static Shim of(Collection<KernelSource> sources) throws IOException {
+        return of(KernelSource.prelude(), sources);
+    }
+
+    /** With something else before the sources than what belongs there. */
+    static Shim of(String prelude, Collection<KernelSource> sources) throws IOException {
         Map<String, KernelSource> distinct = new LinkedHashMap<>();
         sources.forEach(s -> distinct.put(s.entry(), s));
         List<List<KernelSource>> units = new ArrayList<>();
@@ -67,7 +72,7 @@ public final class Shim {
         Shim shim = new Shim();
         List<Unit> built = new ArrayList<>();
         for (List<KernelSource> unit : units) {
-            built.add(Unit.start(unit));
+            built.add(Unit.start(prelude, unit));
         }
         for (Unit unit : built) {
             SymbolLookup library = SymbolLookup.libraryLookup(unit.finish(), Arena.global());
@@ -82,8 +87,8 @@ public final class Shim {
 
     /** A translation unit that is being compiled, or was already. */
     private record Unit(List<KernelSource> sources, Path library, Path temporary, Process compiler) {
-        static Unit start(List<KernelSource> sources) throws IOException {
-            StringBuilder text = new StringBuilder(Files.readString(HEADER)).append(KernelSource.prelude());
+        static Unit start(String prelude, List<KernelSource> sources) throws IOException {
+            StringBuilder text = new StringBuilder(Files.readString(HEADER)).append(prelude);
             sources.forEach(s -> text.append(s.body()));
             Files.createDirectories(BUILT);
             String hash = KernelSource.sha256(text.toString());
@@ -93,7 +98,7 @@ public final class Shim {
             }
             Path source = Files.writeString(BUILT.resolve(hash + ".cpp"), text);
             Path temporary = BUILT.resolve(hash + "." + ProcessHandle.current().pid() + ".so");
-            Process p = new ProcessBuilder("g++", "-std=c++17", "-O1", "-ffp-contract=fast", "-Wall", "-Wno-unknown-pragmas",
+            Process p = new ProcessBuilder("g++", "-std=c++17", "-O1", "-ftrivial-auto-var-init=pattern", "-Wall", "-Wno-unknown-pragmas",
                     "-Wno-sign-compare", "-Wno-unused-variable", "-shared", "-fPIC", "-o", temporary.toString(), source.toString())
                     .redirectErrorStream(true).redirectOutput(BUILT.resolve(hash + ".log").toFile()).start();
             return new Unit(sources, library, temporary, p);
