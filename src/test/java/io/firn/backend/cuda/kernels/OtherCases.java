@@ -1,0 +1,198 @@
+package io.firn.backend.cuda.kernels;
+
+import io.firn.graph.Activation;
+import io.firn.graph.Activation.Kind;
+import io.firn.graph.Conversion;
+import io.firn.graph.DType;
+import io.firn.graph.Linear;
+import io.firn.graph.Loss;
+import io.firn.graph.Normalization;
+import io.firn.graph.Pooling;
+import io.firn.graph.Shape;
+import io.firn.graph.Shortcut;
+import io.firn.graph.Type;
+import io.firn.graph.Update;
+import io.firn.graph.Value;
+import io.firn.plan.Layout;
+import java.util.ArrayList;
+import java.util.List;
+
+/** All other kernels: weights by tables, products, pooling, shortcuts, pixels, the loss. */
+final class OtherCases {
+    private OtherCases() {
+    }
+
+    static List<KernelCase> all() {
+        List<KernelCase> cases = new ArrayList<>();
+        cases.add(casts(DType.F32, DType.BF16, Layout.DENSE, Layout.NHWC));
+        cases.add(casts(DType.F32, DType.F16, Layout.DENSE, Layout.DENSE));
+        cases.add(casts(DType.BF16, DType.F32, Layout.NHWC, Layout.DENSE));
+        cases.add(fold());
+        for (Update op : List.of(new Update.Sgd(0.9, 1e-4, true, 1), new Update.Sgd(0.9, 1e-2, false, 2),
+                new Update.Sgd(0, 1e-4, false, 1), new Update.AdamW(0.9, 0.999, 1e-8, 1e-2, 0.5),
+                new Update.RmsProp(0.9, 1e-3, true, 0.9, 1e-5, 1), new Update.RmsProp(0.99, 1e-8, false, 0, 0, 1))) {
+            cases.add(update(op));
+        }
+        for (int[] s : new int[][] {{5, 37, 3}, {70, 100, 33}, {600, 40, 500}}) {
+            cases.add(product("forward", new Linear.Forward(), s, Type.f32(s[0], s[1]), Type.f32(s[2], s[1]), Type.f32(s[2])));
+            cases.add(product("data gradient", new Linear.Dgrad(), s, Type.f32(s[0], s[2]), Type.f32(s[2], s[1])));
+            cases.add(product("weight gradient", new Linear.Wgrad(Shape.of(s[2], s[1], 1, 1)), s, Type.f32(s[0], s[1]),
+                    Type.f32(s[0], s[2])));
+        }
+        for (int n : new int[] {3, 150}) {
+            cases.add(excitation(n, 70, 9));
+            cases.add(excitationBackward(n, 70, 9));
+        }
+        for (Type t : List.of(new Type(DType.BF16, Shape.of(2, 16, 9, 12)), Type.f32(1, 6, 7, 7), Type.f32(2, 3, 2, 5))) {
+            cases.add(maxPool(t, 3, 2, 1));
+            cases.add(maxPoolAfter(t));
+            cases.add(maxPoolGrad(t, 3, 2, 1));
+            cases.add(maxPoolGrad(t, 2, 2, 0));
+            cases.add(shortcut(t));
+            cases.add(shortcutGrad(t));
+        }
+        cases.add(normalize(new Type(DType.U8, Shape.of(2, 3, 5, 7)), DType.BF16));
+        cases.add(normalize(new Type(DType.U8, Shape.of(3, 1, 4, 9)), DType.F32));
+        cases.add(loss(0.1, true, true));
+        cases.add(loss(0, true, false));
+        cases.add(loss(0.2, false, true));
+        return cases;
+    }
+
+    private static KernelCase start(OwnKernels kernel, Object what) {
+        return new KernelCase(kernel.label() + " " + what, kernel, what.hashCode());
+    }
+
+    private static final List<Shape> WEIGHTS = List.of(Shape.of(5, 7, 3, 3), Shape.of(40, 130, 1, 1), Shape.of(9, 1, 5, 5));
+
+    private static KernelCase casts(DType from, DType to, Layout source, Layout target) {
+        KernelCase k = start(OwnKernels.CAST, from + " " + source.label() + " to " + to + " " + target.label());
+        List<Value> out = new ArrayList<>();
+        for (Shape s : WEIGHTS) {
+            Value v = k.input(new Type(from, s));
+            k.layout(v, source);
+            Value y = k.b.add("cast" + out.size(), new Conversion.Cast(to), v);
+            k.layout(y, target);
+            out.add(y);
+        }
+        return k.stores(out);
+    }
+
+    private static KernelCase fold() {
+        KernelCase k = start(OwnKernels.FOLD_WEIGHT, "dense to nhwc");
+        Value w = k.input(Type.f32(6, 5, 3, 3));
+        Value y = k.b.add("y", new Normalization.FoldWeight(), w, k.input(Type.f32(6)));
+        return k.layout(w, Layout.DENSE).layout(y, Layout.NHWC).stores(y);
+    }
+
+    private static KernelCase update(Update op) {
+        KernelCase k = start(OwnKernels.UPDATE, op);
+        Value rates = k.rates(0.01, 7);
+        List<Value> out = new ArrayList<>();
+        for (Shape s : List.of(Shape.of(5, 7, 3, 3), Shape.of(3), Shape.of(70, 65), Shape.of(8, 4, 5, 5))) {
+            Type t = new Type(DType.F32, s);
+            List<Value> in = new ArrayList<>(List.of(k.input(t), k.input(t)));
+            for (String slot : op.slots()) {
+                in.add(slot.contains("sq") ? k.positive(t) : k.input(t));
+            }
+            in.add(rates);
+            List<Value> results = k.b.addAll("u" + out.size(), op, in);
+            for (Value v : in) {
+                // A gradient comes as its product has left it.
+                k.layout(v, v == in.get(1) && s.rank() == 4 && s.h() == 3 ? Layout.NHWC : Layout.DENSE);
+            }
+            for (int i = 0; i < results.size(); i++) {
+                k.layout(results.get(i), Layout.DENSE).over(results.get(i), in.get(i == 0 ? 0 : i + 1));
+            }
+            out.addAll(results);
+        }
+        return k.stores(out);
+    }
+
+    private static KernelCase product(String name, Linear op, int[] size, Type... types) {
+        KernelCase k = start(OwnKernels.LINEAR, name + " " + java.util.Arrays.toString(size));
+        Value y = k.b.addAll("y", op, java.util.Arrays.stream(types).map(k::input).toList()).getFirst();
+        return k.layout(y, Layout.DENSE).stores(y);
+    }
+
+    private static Value dense(KernelCase k, Value v) {
+        k.layout(v, Layout.DENSE);
+        return v;
+    }
+
+    private static KernelCase excitation(int n, int c, int squeezed) {
+        KernelCase k = start(OwnKernels.EXCITATION, "forward " + n);
+        Value h = k.b.add("h", new Linear.Forward(), k.input(Type.f32(n, c)), dense(k, k.input(Type.f32(squeezed, c, 1, 1), 0, 0.2)),
+                k.input(Type.f32(squeezed)));
+        Value a = k.b.add("a", new Activation.Forward(Kind.SILU), h);
+        Value z = k.b.add("z", new Linear.Forward(), a, dense(k, k.input(Type.f32(c, squeezed, 1, 1))), k.input(Type.f32(c)));
+        return k.stores(h, a, k.b.add("gate", new Activation.Forward(Kind.SIGMOID), z));
+    }
+
+    private static KernelCase excitationBackward(int n, int c, int squeezed) {
+        KernelCase k = start(OwnKernels.EXCITATION, "backward " + n);
+        Value gate = k.b.add("gate", new Activation.Forward(Kind.SIGMOID), k.input(Type.f32(n, c)));
+        Value dz = k.b.add("dz", new Activation.Grad(Kind.SIGMOID), k.input(Type.f32(n, c)), gate);
+        Value da = k.b.add("da", new Linear.Dgrad(), dz, dense(k, k.input(Type.f32(c, squeezed, 1, 1))));
+        Value dh = k.b.add("dh", new Activation.Grad(Kind.RELU), da, k.input(Type.f32(n, squeezed)));
+        return k.stores(dz, dh, k.b.add("dx", new Linear.Dgrad(), dh, dense(k, k.input(Type.f32(squeezed, c, 1, 1)))));
+    }
+
+    private static KernelCase maxPool(Type t, int kernel, int stride, int padding) {
+        KernelCase k = start(OwnKernels.MAX_POOL, t);
+        return k.stores(k.b.addAll("y", new Pooling.Max(kernel, stride, padding), k.input(t)));
+    }
+
+    private static KernelCase maxPoolAfter(Type t) {
+        KernelCase k = start(OwnKernels.MAX_POOL, "after bn, relu " + t);
+        Type v = Type.f32(t.shape().c());
+        Value z = k.b.add("z", new Normalization.Apply(), k.input(t), k.input(v), k.input(v));
+        Value a = k.b.add("a", new Activation.Forward(Kind.RELU), z);
+        return k.stores(k.b.add("y", new Pooling.Max(3, 2, 1), a));
+    }
+
+    private static KernelCase maxPoolGrad(Type t, int kernel, int stride, int padding) {
+        KernelCase k = start(OwnKernels.MAX_POOL_GRAD, t + " by " + kernel);
+        Pooling.Max pool = new Pooling.Max(kernel, stride, padding);
+        List<Type> types = pool.infer(List.of(t));
+        double[] x = new double[(int) t.shape().elements()];
+        java.util.Random random = new java.util.Random(5);
+        java.util.Arrays.setAll(x, i -> random.nextInt(3));
+        double[] places = io.firn.oracle.Interpreter.run(pool, List.of(t), List.of(x)).get(1);
+        return k.stores(k.b.add("dx", new Pooling.MaxGrad(kernel, stride, padding, t.shape().h(), t.shape().w()),
+                k.input(types.get(0)), k.input(types.get(1), places)));
+    }
+
+    private static KernelCase shortcut(Type t) {
+        KernelCase k = start(OwnKernels.SHORTCUT, t);
+        return k.stores(k.b.add("y", new Shortcut.Pad(2, 2 * t.shape().c() + t.shape().c() % 2 * 3), k.input(t)));
+    }
+
+    private static KernelCase shortcutGrad(Type t) {
+        KernelCase k = start(OwnKernels.SHORTCUT, "gradient " + t);
+        Shape s = t.shape();
+        Type dy = new Type(t.dtype(), Shape.of(s.n(), 2 * s.c() + s.c() % 2 * 3, (s.h() + 1) / 2, (s.w() + 1) / 2));
+        return k.stores(k.b.add("dx", new Shortcut.PadGrad(2, s.c(), s.h(), s.w()), k.input(dy)));
+    }
+
+    private static KernelCase normalize(Type pixels, DType to) {
+        KernelCase k = start(OwnKernels.NORMALIZE, pixels + " to " + to);
+        int c = pixels.shape().c();
+        return k.stores(k.b.add("y", new Conversion.Normalize(List.of(0.485, 0.456, 0.406).subList(0, c),
+                List.of(0.229, 0.224, 0.225).subList(0, c), to), k.input(pixels)));
+    }
+
+    private static KernelCase loss(double smoothing, boolean value, boolean gradient) {
+        KernelCase k = start(OwnKernels.CROSS_ENTROPY, smoothing + (value ? " loss" : "") + (gradient ? " gradient" : ""));
+        Value logits = k.input(Type.f32(6, 300), 1, 3);
+        Value labels = k.input(new Type(DType.I32, Shape.of(6)), new double[] {0, 299, -1, 17, -1, 256});
+        List<Value> out = new ArrayList<>();
+        if (value) {
+            out.add(k.b.add("loss", new Loss.SoftmaxCrossEntropy(smoothing), logits, labels));
+        }
+        if (gradient) {
+            out.add(k.b.add("gradient", new Loss.SoftmaxCrossEntropyGrad(smoothing), logits, labels));
+        }
+        return k.stores(out);
+    }
+}
