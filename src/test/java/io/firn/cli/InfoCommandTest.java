@@ -29,7 +29,7 @@ class InfoCommandTest {
 
     @Test
     void aDriverWithoutGpuHasAReason() {
-        assertThat(Devices.whyNoCuda(new CudaDriver("no driver library libcuda.so.1", "", List.of())))
+        assertThat(Devices.whyNoCuda(new CudaDriver("no driver library libcuda.so.1", false, "", List.of())))
                 .isEqualTo("no driver library libcuda.so.1; Firn's CUDA backend is not built yet");
         CudaDriver here = CudaDriver.probe();
         assertThat(here.gpus().isEmpty()).isEqualTo(!here.problem().isEmpty());
