@@ -12,6 +12,9 @@ public interface Engines {
      */
     Optional<Engine> engine(CudnnGraph graph);
 
+    /** Why there is no engine, in cuDNN's words; empty where there is one. */
+    String refusal(CudnnGraph graph);
+
     /** Looks these up side by side, so that later questions are answered at once. */
     default void prepare(Collection<CudnnGraph> graphs) {
         graphs.forEach(this::engine);
@@ -26,6 +29,11 @@ public interface Engines {
             @Override
             public Optional<Engine> engine(CudnnGraph graph) {
                 return Optional.of(Engine.NOT_CHECKED);
+            }
+
+            @Override
+            public String refusal(CudnnGraph graph) {
+                return "";
             }
 
             @Override
