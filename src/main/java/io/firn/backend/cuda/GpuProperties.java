@@ -1,5 +1,7 @@
 package io.firn.backend.cuda;
 
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import java.util.List;
 
 /**
@@ -9,6 +11,7 @@ import java.util.List;
  * @param deviceVer compute capability 9.0 as 900
  * @param driverVer CUDA version that the driver supports, 13.0 as 13000
  */
+@JsonNaming(PropertyNamingStrategies.LowerCamelCaseStrategy.class)
 public record GpuProperties(List<Integer> maxGridSize, List<Integer> maxBlockSize, int regsPerBlock, int multiProcessorCount,
                             int smCountOrigin, int warpSize, int maxSharedMemoryPerBlock, int maxSharedMemoryPerBlockOptin,
                             int reservedSharedMemoryPerBlock, int maxRegistersPerSM, int maxCtasPerSM,

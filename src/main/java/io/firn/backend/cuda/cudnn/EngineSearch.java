@@ -6,7 +6,6 @@ import io.firn.graph.DType;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -171,11 +170,5 @@ final class EngineSearch {
         } catch (Descriptor.Failed e) {
             return false;
         }
-    }
-
-    /** Such as 9.24.0. */
-    static String version() {
-        long v = cudnnGetVersion();
-        return String.format(Locale.ROOT, "%d.%d.%d", v / 10_000, v / 100 % 100, v % 100);
     }
 }

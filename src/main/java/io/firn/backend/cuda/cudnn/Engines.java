@@ -23,8 +23,12 @@ public interface Engines {
     /** Library and version, for the plan's record. */
     String versions();
 
-    /** Where there is no cuDNN: takes every graph, and says that none was checked. */
-    static Engines notChecked() {
+    /**
+     * Where there is no cuDNN: takes every graph, and says that none was checked.
+     *
+     * @param reason why there is none
+     */
+    static Engines notChecked(String reason) {
         return new Engines() {
             @Override
             public Optional<Engine> engine(CudnnGraph graph) {
@@ -38,7 +42,7 @@ public interface Engines {
 
             @Override
             public String versions() {
-                return "cuDNN not checked";
+                return "cuDNN not checked: " + reason;
             }
         };
     }
