@@ -2,16 +2,21 @@ package io.firn.cli;
 
 import io.firn.backend.Machine;
 import io.firn.backend.cuda.CudaDriver;
+import io.firn.backend.cuda.CudaLibraries;
+import io.firn.backend.cuda.TargetFile;
 import io.firn.train.Devices;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
 
 /** {@code firn info}. */
 @Command(name = "info", header = "Shows devices, libraries, and which backend would be used and why.",
-        footer = {"", "Example: firn info"})
+        footer = {"", "NVIDIA's libraries are looked for in the folders of FIRN_CUDA_LIBS (colons between them), in the active",
+                "Python environment, in CUDA toolkits, among the system's libraries, and in python3's packages.", "",
+                "Example: firn info", "         firn info --export-target > my-gpu.json"})
 final class InfoCommand implements Runnable {
     @Mixin
     private OutputMixin output;
@@ -19,8 +24,13 @@ final class InfoCommand implements Runnable {
     @ParentCommand
     private Main firn;
 
+    @Option(names = "--export-target", description = "Prints the first GPU's properties as the JSON of a target to plan "
+            + "for, and nothing else.")
+    private boolean exportTarget;
+
     /** What {@code --json} prints. */
-    record Info(String version, String java, Machine machine, CudaDriver cuda, List<Library> libraries, Choice backend) {
+    record Info(String version, String java, Machine machine, CudaDriver cuda, List<Library> libraries,
+                List<Library> cudaLibraries, Choice backend) {
     }
 
     /**
@@ -33,10 +43,15 @@ final class InfoCommand implements Runnable {
 
     @Override
     public void run() {
+        if (exportTarget) {
+            TargetFile target = TargetFile.here();
+            output.print(target, () -> target.toJson() + "\n");
+            return;
+        }
         Machine machine = Machine.here();
         CudaDriver cuda = CudaDriver.probe();
         Info info = new Info(Main.Version.number(), System.getProperty("java.vm.name") + " " + Runtime.version(), machine,
-                cuda, Library.all(firn.devices(), machine.cores()),
+                cuda, Library.all(firn.devices(), machine.cores()), Library.of(CudaLibraries.find()),
                 new Choice("cpu", Map.of("cuda", Devices.whyNoCuda(cuda))));
         output.print(info, () -> text(info));
     }
@@ -57,6 +72,9 @@ final class InfoCommand implements Runnable {
         }
         for (Library l : i.libraries) {
             table.row(l.name(), l.problem().isEmpty() ? l.version() + " in " + l.path() : "does not load: " + l.problem());
+        }
+        for (Library l : i.cudaLibraries) {
+            table.row(l.name(), l.problem().isEmpty() ? "%s in %s".formatted(l.version(), l.path()) : l.problem());
         }
         table.row("backend", i.backend.used());
         i.backend.notUsed().forEach((name, why) -> table.row("", "not " + name + ": " + why));

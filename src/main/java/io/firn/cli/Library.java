@@ -1,6 +1,7 @@
 package io.firn.cli;
 
 import io.firn.backend.Backend;
+import io.firn.backend.cuda.CudaLibraries;
 import io.firn.plan.TuningTable;
 import io.firn.train.Devices;
 import java.net.URISyntaxException;
@@ -26,6 +27,12 @@ record Library(String name, String version, String path, String problem) {
                 of("oneDNN", () -> Loader.load(dnnl.class), () -> oneDnn(devices, threads)),
                 of("OpenCV", () -> Loader.load(opencv_core.class), Library::openCv),
                 of("JavaCPP", () -> jar(Loader.class), Loader::getVersion));
+    }
+
+    /** NVIDIA's, of which none is loaded for good. */
+    static List<Library> of(CudaLibraries cuda) {
+        return cuda.libraries().stream().map(e -> new Library(e.library().label(), e.version(),
+                e.path().map(p -> "%s (%s)".formatted(p, e.source())).orElse(""), e.problem())).toList();
     }
 
     private static String oneDnn(Devices devices, int threads) {
