@@ -1,8 +1,12 @@
 package io.firn.cli;
 
+import io.firn.Firn;
 import io.firn.backend.Backend;
-import io.firn.backend.cuda.CudaKernels;
+import io.firn.backend.cuda.CheckedPlans;
 import io.firn.backend.cuda.CudaTarget;
+import io.firn.backend.cuda.PlanningEngines;
+import io.firn.backend.cuda.cudnn.Engines;
+import io.firn.data.CacheFolder;
 import io.firn.error.UserError;
 import io.firn.graph.Graph;
 import io.firn.graph.Update;
@@ -12,15 +16,14 @@ import io.firn.plan.FreezeSpec;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
 import io.firn.plan.PlanRequest;
-import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.Target;
-import io.firn.plan.TuningTable;
 import io.firn.train.DeviceMemory;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -34,6 +37,8 @@ final class PlanCommand implements Runnable {
     private static final String CPU = "cpu";
 
     enum Mode { TRAIN, INFER }
+
+    enum Engine { ASK, ASSUME }
 
     /** Only their slots matter to a plan's launches and memory, not the rates. */
     enum Optimizer {
@@ -73,6 +78,11 @@ final class PlanCommand implements Runnable {
                     + "l4, l40s, rtx4090 (default: ${DEFAULT-VALUE}).")
     private String target;
 
+    @Option(names = "--engines", paramLabel = "ask|assume", defaultValue = "ask",
+            description = "For a GPU: ask cuDNN, where it is installed, for an engine for each launch; or assume those that "
+                    + "it is known to have (default: ${DEFAULT-VALUE}).")
+    private Engine engines;
+
     @Mixin
     private ComputeMixin compute;
 
@@ -92,7 +102,7 @@ final class PlanCommand implements Runnable {
         }
         if (target.equals(CPU)) {
             try (Backend backend = firn.devices().open(target, compute.threads())) {
-                show(new Planner(backend.target(), backend.kernels(TuningTable.EMPTY)), compute.precision(backend));
+                show(r -> Firn.plan(backend, r), compute.precision(backend));
             }
             return;
         }
@@ -100,18 +110,26 @@ final class PlanCommand implements Runnable {
         if (compute.hasThreads()) {
             throw UserError.usage("--threads is the processor's: leave it out with --target %s", target);
         }
-        show(new Planner(gpu, new CudaKernels()), compute.precision(Precision.BF16));
+        Engines answers = engines == Engine.ASK ? PlanningEngines.open(((Target.Device.Gpu) gpu.device()).properties(), false,
+                CacheFolder.of("cuda")) : Engines.notChecked("--engines assume");
+        show(new CheckedPlans(gpu, answers, this::sayWhatIsAsked)::plan, compute.precision(Precision.BF16));
     }
 
-    private void show(Planner planner, Precision precision) {
+    private void sayWhatIsAsked(int graphs) {
+        if (engines == Engine.ASK && graphs > 0) {
+            output.say("cuDNN is asked for engines for %d graphs: minutes at the first time, a second then".formatted(graphs));
+        }
+    }
+
+    private void show(Function<PlanRequest, Program> planner, Precision precision) {
         Model built = net.build(model, batch);
         Set<String> frozen = mode == Mode.INFER ? Set.of()
                 : FreezeSpec.frozen(freeze == null ? "none" : freeze, built.graph(), NearNames::of);
-        Program program = planner.plan(request(built, precision, frozen));
-        DeviceMemory.check(program, batch, b -> planner.plan(request(net.build(model, b), precision, frozen)));
+        Program program = planner.apply(request(built, precision, frozen));
+        DeviceMemory.check(program, batch, b -> planner.apply(request(net.build(model, b), precision, frozen)));
         Plan plan = program.plans().getFirst();
         Optional<Plan> unfrozen = frozen.isEmpty() ? Optional.empty()
-                : Optional.of(planner.plan(request(built, precision, Set.of())).plans().getFirst());
+                : Optional.of(planner.apply(request(built, precision, Set.of())).plans().getFirst());
         sayWhatIsFrozenBesides(built.graph(), frozen);
         PlanReport report = PlanReport.of(model, program, plan, unfrozen);
         output.print(report, () -> PlanText.of(report, plan, Optional.ofNullable(freeze)));

@@ -9,7 +9,7 @@ import java.util.List;
  * @param subgraph        what it computes; inputs and outputs are in the order of the buffers
  * @param workspaceOffset place of its scratch memory in the scratch arena; meaningless where {@code workspace} is 0
  * @param flops           2 x multiply-adds of convolutions and products
- * @param bytes           each operand once, and each result
+ * @param bytes           each operand once, and each result; on a GPU its workspace too, written and read
  * @param reason          why it computes what it does and no more, where that was a choice; else empty
  */
 public record Launch(String name, Phase phase, int stream, Kernel kernel, Subgraph subgraph, List<Buffer> inputs,

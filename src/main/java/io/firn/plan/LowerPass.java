@@ -113,6 +113,10 @@ final class LowerPass {
         List<Buffer> in = s.inputs().stream().map(buffers::get).toList();
         List<Buffer> out = s.outputs().stream().map(buffers::get).toList();
         long bytes = in.stream().mapToLong(Buffer::bytes).sum() + out.stream().mapToLong(Buffer::bytes).sum();
+        if (target.device() instanceof Target.Device.Gpu) {
+            // What a first kernel leaves there for a second one crosses memory as well.
+            bytes += 2 * c.candidate.workspace();
+        }
         Phase phase = s.nodes().getFirst().phase();
         return new Launch(s.anchor().name(), phase, 0, c.candidate.kernel(), s, in, out, c.candidate.workspace(),
                 workspaceOffset, s.flops(), bytes, estimate.milliseconds(s, bytes), c.reason);

@@ -96,26 +96,26 @@ class PlanCommandTest {
 
     @Test
     void plansForAGpuThatIsNotHere() {
-        JsonNode p = plan("--target h100 --precision bf16");
+        JsonNode p = plan("--target h100 --engines assume --precision bf16");
         assertThat(p.get("target").asText()).isEqualTo("h100");
-        assertThat(p.get("kernels").asText()).contains("engines not checked");
+        assertThat(p.get("kernels").asText()).contains("cuDNN not checked: --engines assume");
         assertThat(p.get("rates").asText()).contains("measured").contains("data sheet");
         assertThat(launches(p)).anyMatch(l -> l.get("op").asText().equals("bn_apply+relu+conv+bn_statistics")
                 && l.get("reason").asText().contains("recomputes layer1.0.bn1, layer1.0.relu"));
         assertThat(launches(p)).anyMatch(l -> l.get("reason").asText().contains("in fp16 only"));
-        assertThat(plan("--target l4").get("predicted_ms").asDouble()).isGreaterThan(p.get("predicted_ms").asDouble());
-        assertThat(plan("--target h100").get("precision").asText()).isEqualTo("bf16");
+        assertThat(plan("--target l4 --engines assume").get("predicted_ms").asDouble()).isGreaterThan(p.get("predicted_ms").asDouble());
+        assertThat(plan("--target h100 --engines assume").get("precision").asText()).isEqualTo("bf16");
     }
 
     @Test
     void refusesWhatDoesNotFitTheGpu() {
-        var run = CommandLineRun.of("plan", "resnet18", "--target", "l4", "--batch", "3000");
+        var run = CommandLineRun.of("plan", "resnet18", "--target", "l4", "--engines", "assume", "--batch", "3000");
         assertThat(run.code()).isEqualTo(4);
         var largest = Pattern.compile("the largest batch that fits is --batch (\\d+)\n").matcher(run.err());
         assertThat(largest.find()).as(run.err()).isTrue();
         int fits = Integer.parseInt(largest.group(1));
-        assertThat(CommandLineRun.of("plan", "resnet18", "--target", "l4", "--batch", "" + fits).code()).isZero();
-        assertThat(CommandLineRun.of("plan", "resnet18", "--target", "l4", "--batch", "" + (fits + 1)).code()).isEqualTo(4);
+        assertThat(CommandLineRun.of("plan", "resnet18", "--target", "l4", "--engines", "assume", "--batch", "" + fits).code()).isZero();
+        assertThat(CommandLineRun.of("plan", "resnet18", "--target", "l4", "--engines", "assume", "--batch", "" + (fits + 1)).code()).isEqualTo(4);
     }
 
     @Test

@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Plans for GPUs, executed without one: what they compute in their own arenas is what the model means. */
 class CudaPlansTest {
-    private static final Kernels CUDA = new CudaKernels();
+    private static final Kernels CUDA = CudaKernels.unchecked();
 
     /** A net with all the kinds of blocks that the full one has, of a few channels. */
     private static Graph small(String name, int batch) {

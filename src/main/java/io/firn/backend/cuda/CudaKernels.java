@@ -1,7 +1,11 @@
 package io.firn.backend.cuda;
 
+import io.firn.backend.cuda.cudnn.CudnnGraph;
+import io.firn.backend.cuda.cudnn.Engine;
+import io.firn.backend.cuda.cudnn.Engines;
+import io.firn.backend.cuda.cudnn.Lowering;
+import io.firn.backend.cuda.kernels.OwnKernels;
 import io.firn.graph.Activation;
-import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
 import io.firn.graph.DType;
 import io.firn.graph.Drop;
@@ -9,32 +13,53 @@ import io.firn.graph.Elementwise;
 import io.firn.graph.Gate;
 import io.firn.graph.Graph;
 import io.firn.graph.Linear;
-import io.firn.graph.Loss;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
-import io.firn.graph.Phase;
 import io.firn.graph.Pooling;
-import io.firn.graph.Shortcut;
 import io.firn.graph.Update;
 import io.firn.graph.Value;
 import io.firn.plan.Candidate;
 import io.firn.plan.Kernel;
 import io.firn.plan.Kernels;
 import io.firn.plan.Layout;
+import io.firn.plan.Precision;
 import io.firn.plan.Subgraph;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
 /**
- * What a GPU computes and how, with all activations and gradients NHWC: cuDNN for convolutions, cuBLASLt for the
- * classifier's products, own kernels for all that is bound by memory. Master weights and what the optimizer keeps are
+ * What a GPU computes and how, with all activations and gradients NHWC: cuDNN for convolutions, own kernels
+ * for all that is bound by memory. Master weights and what the optimizer keeps are
  * dense, as in torchvision's files; the casts before products and the optimizer's step go from one to the other.
  */
 public final class CudaKernels implements Kernels {
-    private static final String CUDNN = "cudnn";
-    private static final String CUBLASLT = "cublaslt";
+    static final String CUDNN = "cudnn";
+    /** In the place of an engine's name where cuDNN has none. */
+    static final String NO_ENGINE = "has no engine";
+
+    private final Engines engines;
+    private final boolean tf32;
+    private final Map<CudnnGraph, String> lacking;
+
+    /**
+     * @param engines what answers for cuDNN
+     * @param tf32    whether products of f32 may be rounded to tf32
+     * @param lacking fusions that cuDNN has no engine for, against the rule, and why
+     */
+    CudaKernels(Engines engines, boolean tf32, Map<CudnnGraph, String> lacking) {
+        this.engines = engines;
+        this.tf32 = tf32;
+        this.lacking = Map.copyOf(lacking);
+    }
+
+    /** By the rule of what cuDNN fuses alone. */
+    public static CudaKernels unchecked() {
+        return new CudaKernels(Engines.notChecked("not asked"), false, Map.of());
+    }
 
     @Override
     public boolean supports(List<Node> nodes, Set<Value> outputs) {
@@ -43,21 +68,44 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public Optional<String> refusal(List<Node> nodes, Set<Value> outputs) {
-        if (nodes.size() == 1 || nodes.stream().allMatch(n -> n.op() instanceof Update)
-                || nodes.stream().allMatch(CudaKernels::isWeightCast)) {
+        if (nodes.size() == 1 || own(nodes, outputs).isPresent()) {
             return Optional.empty();
         }
         List<Node> products = nodes.stream().filter(n -> n.op() instanceof Convolution).toList();
         return switch (products.size()) {
-            case 0 -> OwnPatterns.refusal(nodes, outputs);
-            case 1 -> isDepthwise(products.getFirst()) ? OwnPatterns.depthwise(nodes, outputs)
-                    : CudnnPatterns.refusal(nodes, outputs);
+            case 0 -> none(nodes);
+            case 1 -> isDepthwise(products.getFirst()) ? none(nodes)
+                    : CudnnPatterns.refusal(nodes, outputs).or(() -> lacking(nodes, outputs));
             default -> Optional.of("no kernel computes two products");
         };
     }
 
-    private static boolean isWeightCast(Node n) {
-        return n.op() instanceof Conversion.Cast && n.phase() != Phase.OPTIMIZER && n.input(0).dtype() == DType.F32;
+    private Optional<String> lacking(List<Node> nodes, Set<Value> outputs) {
+        return lacking.isEmpty() ? Optional.empty()
+                : lowered(Subgraph.of(nodes, outputs::contains)).map(lacking::get);
+    }
+
+    /** What cuDNN is asked to compute for a subgraph. */
+    Optional<CudnnGraph> lowered(Subgraph s) {
+        DType dtype = s.anchor().input(0).dtype();
+        return Lowering.of(s, switch (dtype) {
+            case BF16 -> Precision.BF16;
+            case F16 -> Precision.FP16;
+            case F32, U8, I32 -> tf32 ? Precision.TF32 : Precision.FP32;
+        });
+    }
+
+    private static Optional<String> none(List<Node> nodes) {
+        return Optional.of("no kernel computes %s in one launch".formatted(
+                String.join("+", nodes.stream().map(n -> n.op().label()).distinct().toList())));
+    }
+
+    /** The own kernel for these nodes; empty where none computes them, or cuDNN's is to be taken. */
+    private static Optional<OwnKernels> own(List<Node> nodes, Set<Value> outputs) {
+        // A product alone is many samples' work at once, a small one beside activations each sample's own.
+        List<OwnKernels> inOrder = nodes.size() == 1 && nodes.getFirst().op() instanceof Linear
+                ? List.of(OwnKernels.LINEAR, OwnKernels.POINTWISE) : List.of(OwnKernels.values());
+        return inOrder.stream().filter(k -> k.supports(nodes, outputs)).findFirst();
     }
 
     static boolean isDepthwise(Node n) {
@@ -107,9 +155,20 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public List<Candidate> candidates(Subgraph s, Layout layout) {
-        List<Layout> in = s.inputs().stream().map(v -> input(s, v)).toList();
-        List<Layout> out = s.outputs().stream().map(v -> output(s, v)).toList();
-        return List.of(new Candidate(kernel(s), in, out, 0, inPlace(s)));
+        Map<Value, Layout> layouts = new HashMap<>();
+        s.inputs().forEach(v -> layouts.put(v, input(s, v)));
+        s.outputs().forEach(v -> layouts.put(v, output(s, v)));
+        List<Layout> in = s.inputs().stream().map(layouts::get).toList();
+        List<Layout> out = s.outputs().stream().map(layouts::get).toList();
+        Optional<OwnKernels> own = own(s.nodes(), Set.copyOf(s.outputs()));
+        if (own.isPresent()) {
+            return List.of(new Candidate(Kernel.own(own.get().label()), in, out,
+                    own.get().calls(s, layouts::get).workspace(), inPlace(s, own.get())));
+        }
+        Optional<Engine> engine = lowered(s).flatMap(engines::engine);
+        // A product alone has no other way to be planned: the plan says so, and a device refuses to load it.
+        String label = engine.map(e -> e.checked() ? e.label() : "").orElse(NO_ENGINE);
+        return List.of(Candidate.of(new Kernel(CUDNN, "graph", label, 0), in, out, engine.map(Engine::workspace).orElse(0L)));
     }
 
     @Override
@@ -119,7 +178,7 @@ public final class CudaKernels implements Kernels {
 
     @Override
     public String versions() {
-        return "engines not checked";
+        return engines.versions();
     }
 
     /** States are dense; all else that has four axes is NHWC, be it an activation, a gradient or a weight. */
@@ -146,49 +205,17 @@ public final class CudaKernels implements Kernels {
     }
 
     /** A streaming kernel reads each pixel before it writes it, so that a result may lie where an operand was. */
-    private static List<List<Integer>> inPlace(Subgraph s) {
-        boolean streams = s.nodes().stream().allMatch(n -> switch (n.op()) {
-            case Normalization.FoldWeight f -> false;
-            case Normalization x -> true;
-            case Activation a -> true;
-            case Elementwise e -> true;
-            case Gate g -> true;
-            case Drop d -> true;
-            default -> false;
-        });
+    private static List<List<Integer>> inPlace(Subgraph s, OwnKernels kernel) {
         List<List<Integer>> places = new ArrayList<>();
         for (Value out : s.outputs()) {
             List<Integer> alike = new ArrayList<>();
             for (int i = 0; i < s.inputs().size(); i++) {
-                if (streams && out.shape().rank() == 4 && s.inputs().get(i).type().equals(out.type())) {
+                if (kernel == OwnKernels.POINTWISE && out.shape().rank() == 4 && s.inputs().get(i).type().equals(out.type())) {
                     alike.add(i);
                 }
             }
             places.add(alike);
         }
         return places;
-    }
-
-    private static Kernel kernel(Subgraph s) {
-        Optional<Node> product = s.nodes().stream().filter(n -> n.op() instanceof Convolution).findFirst();
-        if (product.isPresent()) {
-            return isDepthwise(product.get()) ? Kernel.own("depthwise")
-                    : new Kernel(CUDNN, s.nodes().size() == 1 ? "convolution" : "fused convolution", "", 0);
-        }
-        Node n = s.nodes().getFirst();
-        return switch (n.op()) {
-            case Linear.BiasGrad l -> Kernel.own("pointwise");
-            case Linear l -> s.nodes().size() > 1 ? Kernel.own("excitation") : new Kernel(CUBLASLT, "matmul", "", 0);
-            case Update u -> Kernel.own("update");
-            case Loss l -> Kernel.own("cross_entropy");
-            case Conversion.Normalize c -> Kernel.own("normalize");
-            case Conversion.Cast c -> Kernel.own("cast");
-            case Normalization.FoldWeight f -> Kernel.own("fold_weight");
-            case Shortcut x -> Kernel.own("shortcut");
-            case Pooling.MaxGrad p -> Kernel.own("max_pool_grad");
-            default -> s.nodes().getLast().op() instanceof Pooling.Max ? Kernel.own("max_pool")
-                    : s.nodes().stream().anyMatch(m -> m.op() instanceof Linear.Forward || m.op() instanceof Linear.Dgrad)
-                    ? Kernel.own("excitation") : Kernel.own("pointwise");
-        };
     }
 }

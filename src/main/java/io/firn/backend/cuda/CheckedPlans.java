@@ -1,0 +1,64 @@
+package io.firn.backend.cuda;
+
+import io.firn.backend.cuda.cudnn.CudnnGraph;
+import io.firn.backend.cuda.cudnn.Engines;
+import io.firn.plan.PlanRequest;
+import io.firn.plan.Planner;
+import io.firn.plan.Precision;
+import io.firn.plan.Program;
+import io.firn.plan.Target;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.IntConsumer;
+import java.util.stream.Stream;
+
+/**
+ * Plans for a GPU, and asks cuDNN for an engine for each of its launches. What is planned goes by the rule of what cuDNN
+ * fuses ({@link CudnnPatterns}); a fusion that it has no engine for after all is planned another way, until none is left.
+ */
+public final class CheckedPlans {
+    private final Target target;
+    private final Engines engines;
+    private final IntConsumer asking;
+
+    /** @param asking is told how many of cuDNN's graphs are to be looked up, each time before it is done */
+    public CheckedPlans(Target target, Engines engines, IntConsumer asking) {
+        this.target = target;
+        this.engines = engines;
+        this.asking = asking;
+    }
+
+    /** A plan for each request, all over one state; they have one precision. */
+    public Program plan(PlanRequest... requests) {
+        boolean tf32 = requests[0].precision() == Precision.TF32;
+        Map<CudnnGraph, String> lacking = new HashMap<>();
+        while (true) {
+            CudaKernels rule = new CudaKernels(Engines.notChecked("to be asked"), tf32, lacking);
+            Set<CudnnGraph> fused = new LinkedHashSet<>();
+            Set<CudnnGraph> all = new LinkedHashSet<>();
+            new Planner(target, rule).plan(requests).plans().stream()
+                    .flatMap(p -> Stream.concat(p.prepare().stream(), p.launches().stream()))
+                    .filter(l -> l.kernel().library().equals(CudaKernels.CUDNN))
+                    .forEach(l -> rule.lowered(l.subgraph()).ifPresent(g -> {
+                        all.add(g);
+                        if (l.subgraph().nodes().size() > 1) {
+                            fused.add(g);
+                        }
+                    }));
+            asking.accept(all.size());
+            engines.prepare(all);
+            Map<CudnnGraph, String> more = new HashMap<>();
+            for (CudnnGraph g : fused) {
+                if (engines.engine(g).isEmpty()) {
+                    more.put(g, "cuDNN has no engine for it on %s: %s".formatted(target.name(), engines.refusal(g)));
+                }
+            }
+            lacking.putAll(more);
+            if (more.isEmpty()) {
+                return new Planner(target, new CudaKernels(engines, tf32, lacking)).plan(requests);
+            }
+        }
+    }
+}
