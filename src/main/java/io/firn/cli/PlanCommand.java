@@ -102,7 +102,7 @@ final class PlanCommand implements Runnable {
         }
         if (target.equals(CPU)) {
             try (Backend backend = firn.devices().open(target, compute.threads())) {
-                show(r -> Firn.plan(backend, r), compute.precision(backend));
+                show(r -> Firn.plan(backend, r), r -> Firn.plan(backend, r), compute.precision(backend));
             }
             return;
         }
@@ -112,7 +112,9 @@ final class PlanCommand implements Runnable {
         }
         Engines answers = engines == Engine.ASK ? PlanningEngines.open(((Target.Device.Gpu) gpu.device()).properties(), false,
                 CacheFolder.of("cuda")) : Engines.notChecked("--engines assume");
-        show(new CheckedPlans(gpu, answers, this::sayWhatIsAsked)::plan, compute.precision(Precision.BF16));
+        // What fits is searched for by many plans, for each of which cuDNN would take its time.
+        show(new CheckedPlans(gpu, answers, this::sayWhatIsAsked)::plan,
+                new CheckedPlans(gpu, Engines.notChecked("not asked"), _ -> { })::plan, compute.precision(Precision.BF16));
     }
 
     private void sayWhatIsAsked(int graphs) {
@@ -121,12 +123,13 @@ final class PlanCommand implements Runnable {
         }
     }
 
-    private void show(Function<PlanRequest, Program> planner, Precision precision) {
+    /** @param quick plans as well, but for what engines work with */
+    private void show(Function<PlanRequest, Program> planner, Function<PlanRequest, Program> quick, Precision precision) {
         Model built = net.build(model, batch);
         Set<String> frozen = mode == Mode.INFER ? Set.of()
                 : FreezeSpec.frozen(freeze == null ? "none" : freeze, built.graph(), NearNames::of);
         Program program = planner.apply(request(built, precision, frozen));
-        DeviceMemory.check(program, batch, b -> planner.apply(request(net.build(model, b), precision, frozen)));
+        DeviceMemory.check(program, batch, b -> quick.apply(request(net.build(model, b), precision, frozen)));
         Plan plan = program.plans().getFirst();
         Optional<Plan> unfrozen = frozen.isEmpty() ? Optional.empty()
                 : Optional.of(planner.apply(request(built, precision, Set.of())).plans().getFirst());

@@ -17,7 +17,7 @@ public final class DeviceMemory {
     /**
      * Refuses a program that does not fit. On a processor, whose memory is the machine's, all fits.
      *
-     * @param of the same program for another batch
+     * @param of the same program for a batch, or one that needs nearly as much
      * @throws UserError (memory) that names the largest batch that fits
      */
     public static void check(Program program, int batch, IntFunction<Program> of) {
@@ -25,7 +25,9 @@ public final class DeviceMemory {
         if (!(target.device() instanceof Target.Device.Gpu gpu) || program.bytes() + RESERVED <= gpu.memory()) {
             return;
         }
-        int fits = largest(batch - 1, gpu.memory() - RESERVED, of);
+        // What the program needs beside the other's estimate of it counts for every batch.
+        long beside = program.bytes() - of.apply(batch).bytes();
+        int fits = largest(batch - 1, gpu.memory() - RESERVED - beside, of);
         throw UserError.memory("--batch %d needs %s, and %s has %s beside the %s of CUDA itself; %s", batch,
                 gigabytes(program.bytes()), target.name(), gigabytes(gpu.memory() - RESERVED), gigabytes(RESERVED),
                 fits == 0 ? "not even --batch 1 fits: give a smaller model or --resolution"

@@ -2,6 +2,7 @@ package io.firn.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.firn.backend.cuda.CudaKernels;
 import io.firn.graph.Drop;
 import io.firn.graph.Graph;
 import io.firn.graph.Node;
@@ -20,11 +21,12 @@ import java.util.Random;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.FieldSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Frozen means absent (design, invariant 1), and freezing changes nothing else (invariant 2). */
 class FreezingTest {
-    private static final Kernels GREEDY = new GreedyKernels(Layout.NHWC);
+    private static final List<Kernels> CATALOGUES = List.of(new GreedyKernels(Layout.NHWC), CudaKernels.unchecked());
     /** What derived nodes are called after the module that they take the gradient of. */
     private static final List<String> OF_PARAMETERS = List.of(".wgrad", ".bias_grad", ".grad_sums");
 
@@ -34,8 +36,10 @@ class FreezingTest {
             Graph model = RandomNet.build(seed);
             Random random = new Random(seed);
             Set<String> frozen = RandomNet.freeze(model, random, random.nextDouble());
-            checkAbsent(model, frozen);
-            checkUntouched(model, frozen);
+            for (Kernels k : CATALOGUES) {
+                checkAbsent(k, model, frozen);
+                checkUntouched(k, model, frozen);
+            }
         }
     }
 
@@ -45,7 +49,8 @@ class FreezingTest {
         Graph model = ModelPlansTest.small(name);
         Random random = new Random(3);
         for (int i = 0; i < 4; i++) {
-            checkAbsent(model, RandomNet.freeze(model, random, random.nextDouble()));
+            Set<String> frozen = RandomNet.freeze(model, random, random.nextDouble());
+            CATALOGUES.forEach(k -> checkAbsent(k, model, frozen));
         }
     }
 
@@ -57,28 +62,31 @@ class FreezingTest {
         for (int i = 0; i < 4; i++) {
             Set<String> frozen = i < 2 ? prefix(model, random) : RandomNet.freeze(model, random, random.nextDouble());
             // The reference differentiates towards frozen parameters too.
-            PlanRuns.compare(GREEDY, 2, PlanRuns.train(model, frozen));
-            checkAbsent(model, frozen);
-            checkUntouched(model, frozen);
+            Kernels kernels = CATALOGUES.get(i % CATALOGUES.size());
+            PlanRuns.compare(kernels, 2, PlanRuns.train(model, frozen));
+            checkAbsent(kernels, model, frozen);
+            checkUntouched(kernels, model, frozen);
         }
     }
 
-    @Test
-    void frozenPrefixIsPlannedAsInference() {
+    @ParameterizedTest
+    @FieldSource("CATALOGUES")
+    void frozenPrefixIsPlannedAsInference(Kernels kernels) {
         Graph model = Models.build("efficientnet_b0", ModelOptions.defaults().withBatch(16)).graph();
         Set<String> frozen = new HashSet<>(PlanRuns.names(model, State.Kind.PARAMETER));
         frozen.removeIf(n -> n.startsWith("classifier"));
-        Plan plan = plan(model, frozen);
+        Plan plan = plan(kernels, model, frozen);
         assertThat(plan.graph().nodes()).noneMatch(n -> n.op() instanceof Normalization.Apply
                 || n.op() instanceof Normalization.Statistics || n.op() instanceof Drop.DropPath);
         assertThat(plan.launches().stream().filter(l -> l.phase() == Phase.BACKWARD).map(Launch::op)).hasSize(3);
-        assertThat(plan.scratch()).isLessThan(plan(model, Set.of()).scratch() / 5);
+        assertThat(plan.scratch()).isLessThan(plan(kernels, model, Set.of()).scratch() / 5);
     }
 
-    @Test
-    void allFrozenTrainsNothing() {
+    @ParameterizedTest
+    @FieldSource("CATALOGUES")
+    void allFrozenTrainsNothing(Kernels kernels) {
         Graph model = ModelPlansTest.tiny("resnet20");
-        Plan plan = plan(model, new HashSet<>(PlanRuns.names(model, State.Kind.PARAMETER)));
+        Plan plan = plan(kernels, model, new HashSet<>(PlanRuns.names(model, State.Kind.PARAMETER)));
         assertThat(plan.launches()).allMatch(l -> l.phase() == Phase.INPUT || l.phase() == Phase.FORWARD);
         assertThat(plan.graph().updates()).isEmpty();
     }
@@ -88,8 +96,8 @@ class FreezingTest {
         return new HashSet<>(names.subList(0, random.nextInt(names.size())));
     }
 
-    private static Plan plan(Graph model, Set<String> frozen) {
-        return PlanRuns.program(GREEDY, PlanRuns.train(model, frozen)).plans().getFirst();
+    private static Plan plan(Kernels kernels, Graph model, Set<String> frozen) {
+        return PlanRuns.program(kernels, PlanRuns.train(model, frozen)).plans().getFirst();
     }
 
     private static Set<String> whole(Graph model, Set<String> frozen) {
@@ -104,9 +112,9 @@ class FreezingTest {
     }
 
     /** No gradient, no slot, no update of what is frozen, and no backward node below what is trained. */
-    private static void checkAbsent(Graph model, Set<String> named) {
+    private static void checkAbsent(Kernels kernels, Graph model, Set<String> named) {
         Set<String> frozen = whole(model, named);
-        Plan plan = plan(model, named);
+        Plan plan = plan(kernels, model, named);
         Set<String> parameters = new HashSet<>(PlanRuns.names(model, State.Kind.PARAMETER));
         for (String name : parameters) {
             boolean trained = !frozen.contains(name);
@@ -148,10 +156,10 @@ class FreezingTest {
     }
 
     /** Frozen parameters and the running statistics of their batch norms keep every bit. */
-    private static void checkUntouched(Graph model, Set<String> named) {
+    private static void checkUntouched(Kernels kernels, Graph model, Set<String> named) {
         Set<String> frozen = whole(model, named);
         Map<String, double[]> before = PlanRuns.states(model);
-        Program program = PlanRuns.program(GREEDY, PlanRuns.train(model, named));
+        Program program = PlanRuns.program(kernels, PlanRuns.train(model, named));
         PlanOracle oracle = PlanRuns.load(program, before);
         for (int i = 0; i < 2; i++) {
             PlanRuns.step(oracle, program.plans().getFirst(), PlanRuns.inputs(model, i));

@@ -2,9 +2,11 @@ package io.firn.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.firn.backend.cuda.CudaKernels;
 import io.firn.graph.Graph;
 import io.firn.models.ModelOptions;
 import io.firn.models.Models;
+import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -18,8 +20,8 @@ class PlanningTimeTest {
     @ValueSource(strings = {"resnet152", "efficientnet_b7"})
     void largestModels(String name) {
         Graph model = Models.build(name, ModelOptions.defaults().withBatch(8)).graph();
-        Kernels kernels = new GreedyKernels(Layout.NHWC);
-        for (int i = 0; i < 3; i++) {
+        Kernels greedy = new GreedyKernels(Layout.NHWC);
+        for (Kernels kernels : List.of(greedy, greedy, CudaKernels.unchecked())) {
             long start = System.nanoTime();
             Program p = PlanRuns.program(kernels, PlanRuns.train(model, Set.of()), PlanRuns.evaluate(model));
             double seconds = (System.nanoTime() - start) / 1e9;
