@@ -41,10 +41,19 @@ final class CudnnPatterns {
         return switch (c) {
             case Convolution.Forward f -> forward(nodes, product, outputs);
             case Convolution.Dgrad d -> dgrad(nodes, product, outputs);
-            case Convolution.Wgrad w -> nodes.getLast() != product ? no("cuDNN computes nothing after a weight gradient")
-                    : product.input(0).dtype() != DType.F16 ? no("cuDNN has a weight gradient of a recomputed activation in fp16 only")
-                    : prologue(before, product, Set.of(Activation.Kind.RELU), outputs);
+            case Convolution.Wgrad w -> wgrad(nodes, product, before, outputs);
         };
+    }
+
+    private static Optional<String> wgrad(List<Node> nodes, Node wgrad, List<Node> before, Set<Value> outputs) {
+        if (nodes.getLast() != wgrad) {
+            return no("cuDNN computes nothing after a weight gradient");
+        }
+        if (before.stream().anyMatch(n -> n.outputs().contains(wgrad.input(1)))) {
+            return no("cuDNN reads the gradient of a convolution's output from memory");
+        }
+        return wgrad.input(0).dtype() == DType.F16 ? prologue(before, wgrad, Set.of(Activation.Kind.RELU), outputs)
+                : no("cuDNN has a weight gradient of a recomputed activation in fp16 only");
     }
 
     private static Optional<String> no(String reason) {
