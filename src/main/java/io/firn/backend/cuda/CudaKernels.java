@@ -168,7 +168,8 @@ public final class CudaKernels implements Kernels {
         Optional<Engine> engine = lowered(s).flatMap(engines::engine);
         // A product alone has no other way to be planned: the plan says so, and a device refuses to load it.
         String label = engine.map(e -> e.checked() ? e.label() : "").orElse(NO_ENGINE);
-        return List.of(Candidate.of(new Kernel(CUDNN, "graph", label, 0), in, out, engine.map(Engine::workspace).orElse(0L)));
+        return List.of(Candidate.of(new Kernel(CUDNN, "graph", label, 0), in, out,
+                engine.map(Engine::workspace).orElse(0L)));
     }
 
     @Override
@@ -210,7 +211,8 @@ public final class CudaKernels implements Kernels {
         for (Value out : s.outputs()) {
             List<Integer> alike = new ArrayList<>();
             for (int i = 0; i < s.inputs().size(); i++) {
-                if (kernel == OwnKernels.POINTWISE && out.shape().rank() == 4 && s.inputs().get(i).type().equals(out.type())) {
+                if (kernel == OwnKernels.POINTWISE && out.shape().rank() == 4
+                        && s.inputs().get(i).type().equals(out.type())) {
                     alike.add(i);
                 }
             }

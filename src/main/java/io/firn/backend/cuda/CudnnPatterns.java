@@ -27,7 +27,7 @@ final class CudnnPatterns {
     private CudnnPatterns() {
     }
 
-    /** Why no engine computes these nodes, of which exactly one is a convolution that is not by channel; empty where one does. */
+    /** Why no engine computes these nodes, of which one is a convolution and not by channel; empty where one does. */
     static Optional<String> refusal(List<Node> nodes, Set<Value> outputs) {
         if (nodes.size() == 1) {
             return Optional.empty();
