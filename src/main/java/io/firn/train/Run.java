@@ -116,6 +116,7 @@ public final class Run {
         }
         s.options().config().write(folder.config());
         writePlan(s, planned, folder.plan());
+        Environment.here(s, request.command(), at.step()).append(folder.environment());
         try (Signals signals = request.signals() ? Signals.install() : Signals.none();
              Session session = s.backend().load(planned.program)) {
             filling.into(session);

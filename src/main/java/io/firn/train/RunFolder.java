@@ -145,6 +145,11 @@ public final class RunFolder implements AutoCloseable {
         return root.resolve("plan.json");
     }
 
+    /** Where the run's processes ran, and how they were asked for (see {@link Environment}). */
+    public Path environment() {
+        return root.resolve("environment.jsonl");
+    }
+
     /** Releases the lock; the file of it stays, since deleting it would let two processes hold different ones. */
     @Override
     public void close() {
