@@ -145,6 +145,11 @@ public final class RunFolder implements AutoCloseable {
         return root.resolve("plan.json");
     }
 
+    /** What the best weights said about each image of the validation (see {@link Outcomes}). */
+    public Path predictions() {
+        return root.resolve("predictions.jsonl");
+    }
+
     /** Where the run's processes ran, and how they were asked for (see {@link Environment}). */
     public Path environment() {
         return root.resolve("environment.jsonl");

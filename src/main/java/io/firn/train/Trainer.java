@@ -135,9 +135,6 @@ final class Trainer implements AutoCloseable {
         boolean whole = at.batch() == loader.batchesPerEpoch();
         Evaluation e = validate();
         trainLoss = at.lossSum() / Math.max(1, at.batch());
-        if (e != null && e.top1() > at.best()) {
-            states.write(folder.best(), model.graph(), card(), at.step());
-        }
         record(new Metrics.Epoch(at.epoch(), trainLoss, e == null ? null : e.loss(), e == null ? null : e.top1(),
                 e == null ? null : e.top5(), at.seconds()));
         progress.say(String.format(Locale.ROOT, "epoch %d: loss %.4f%s, %.1f s", at.epoch(), trainLoss, e == null ? ""
@@ -147,17 +144,23 @@ final class Trainer implements AutoCloseable {
         at = at.afterEpoch(whole, e == null ? -1 : e.top1());
     }
 
+    /** Metrics of the network as it is, which is kept where it is the best so far; null without validation images. */
     private Evaluation validate() {
         if (validation.isEmpty()) {
             return null;
         }
+        Outcomes outcomes = new Outcomes(setup.validation().orElseThrow());
         Evaluation e = new Inference(session, session.program().plan(Plans.EVALUATE))
-                .evaluate(validation.get(), signals::requested, _ -> { });
+                .evaluate(validation.get(), signals::requested, _ -> { }, outcomes::add);
         stopIfAsked();
         at = at.withSeconds(e.seconds());
         if (!Double.isFinite(e.loss())) {
             throw new UserError(UserError.Kind.DIVERGED, "the validation loss is %s after step %d; lower --lr (it was %s)"
                     .formatted(e.loss(), at.step(), setup.options().recipe().lr()));
+        }
+        if (e.top1() > at.best()) {
+            states.write(folder.best(), model.graph(), card(), at.step());
+            outcomes.write(folder.predictions(), at, e, setup.classes(), setup.preprocessing());
         }
         return e;
     }
