@@ -10,13 +10,17 @@ import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
+import io.firn.report.Report;
 import io.firn.train.Classifier;
 import io.firn.train.Config;
 import io.firn.train.Devices;
 import io.firn.train.Run;
 import io.firn.train.RunSummary;
 import io.firn.train.TrainRequest;
+import io.firn.weights.AtomicFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -77,6 +81,18 @@ public final class Firn {
     /** Trains as the request says: with a log, with signals heeded, on other devices. */
     public static RunSummary train(TrainRequest request) {
         return Run.train(request);
+    }
+
+    /**
+     * Makes one page about one or several runs.
+     *
+     * @param runs their folders
+     * @param file the page, replaced whole
+     */
+    public static Report report(List<Path> runs, Path file) {
+        Report report = Report.of(runs);
+        AtomicFile.write(file, report.html().getBytes(StandardCharsets.UTF_8));
+        return report;
     }
 
     /** Reads a trained network, from a weight file that Firn wrote or a run folder. */

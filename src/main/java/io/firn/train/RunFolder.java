@@ -145,6 +145,11 @@ public final class RunFolder implements AutoCloseable {
         return root.resolve("plan.json");
     }
 
+    /** One page about the run, written at its end. */
+    public Path report() {
+        return root.resolve("report.html");
+    }
+
     /** What the best weights said about each image of the validation (see {@link Outcomes}). */
     public Path predictions() {
         return root.resolve("predictions.jsonl");

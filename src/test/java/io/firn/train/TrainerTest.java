@@ -80,7 +80,7 @@ class TrainerTest {
             assertThat(files.map(p -> p.getFileName().toString().replaceFirst("(tfevents).*", "$1")))
                     .containsExactlyInAnyOrder(".lock", "config.toml", "metrics.jsonl", "plan.json", "weights.safetensors",
                             "best.safetensors", "checkpoint", "events.out.tfevents", "environment.jsonl",
-                            "predictions.jsonl");
+                            "predictions.jsonl", "report.html");
         }
         List<JsonNode> lines = metrics(run);
         assertThat(lines.stream().filter(l -> l.get("kind").asText().equals("step"))).hasSize(24)
