@@ -28,6 +28,7 @@ import java.util.stream.IntStream;
 final class ClassSections {
     /** A larger matrix cannot be read. */
     private static final int MATRIX = 20;
+    private static final int ROWS = 1000;
 
     private ClassSections() {
     }
@@ -76,11 +77,12 @@ final class ClassSections {
         boolean few = c.classes() <= MATRIX;
         List<List<String>> rows = new ArrayList<>(IntStream.range(0, c.classes()).boxed()
                 .sorted(few ? Comparator.naturalOrder() : Comparator.comparingDouble(c::f1))
-                .map(i -> List.of(v.name(i), share(c.precision(i)), share(c.recall(i)), share(c.f1(i)),
+                .limit(ROWS).map(i -> List.of(v.name(i), share(c.precision(i)), share(c.recall(i)), share(c.f1(i)),
                         Text.count(c.support()[i]))).toList());
         rows.add(List.of("mean", share(mean(c, c::precision)), share(mean(c, c::recall)), share(mean(c, c::f1)),
                 Text.count(v.predictions().size())));
-        return div(few ? div() : p("The worst by F1 come first."),
+        return div(few ? div() : p("The worst by F1 come first%s.".formatted(c.classes() <= ROWS ? ""
+                        : "; %s of %s classes are shown".formatted(Text.count(ROWS), Text.count(c.classes())))),
                 Html.rows(List.of("Class", ">Precision", ">Recall", ">F1", ">Support"), rows)).withClass("with-total");
     }
 

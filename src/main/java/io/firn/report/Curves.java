@@ -42,6 +42,12 @@ record Curves(List<Point> points, List<Epoch> epochs, long steps, long unreadabl
         return new Curves(reader.points, reader.epochs, reader.last, unreadable);
     }
 
+    /** The median of the points' images a second; NaN without any. */
+    double throughput() {
+        double[] sorted = points.stream().mapToDouble(Point::imagesPerS).filter(Double::isFinite).sorted().toArray();
+        return sorted.length == 0 ? Double.NaN : sorted[sorted.length / 2];
+    }
+
     private static final class Reader {
         private final List<Point> points = new ArrayList<>();
         private final List<Epoch> epochs = new ArrayList<>();

@@ -42,7 +42,7 @@ final class CurvesSection {
                 int other = runs.size() == 1 ? 1 : i;
                 losses.add(new Series(name(i, "training"), i, Kind.LINE, false, steps(c), points(c, Curves.Point::loss),
                         points(c, Curves.Point::least), points(c, Curves.Point::most)));
-                losses.add(epochs(c, name(i, "validation"), other, false, Curves.Epoch::valLoss));
+                losses.add(epochs(c, name(i, "validation"), other, runs.size() > 1, Curves.Epoch::valLoss));
                 accuracies.add(epochs(c, name(i, "top-1"), i, false, e -> 100 * e.top1()));
                 accuracies.add(epochs(c, name(i, "top-5"), other, true, e -> 100 * e.top5()));
                 rates.add(new Series(name(i, "learning rate"), i, Kind.LINE, false, steps(c), points(c, Curves.Point::lr)));

@@ -77,10 +77,11 @@ final class PlanSections {
     static Optional<DomContent> launches(List<RunFiles> runs) {
         return Html.perRun("launches", "Launches by time", "Times are predicted by the planner from bytes, operations and the "
                 + "device's peak rates; they were not measured in this run. Bytes and FLOPs are exact.", runs,
-                r -> r.plan().map(PlanSections::launches));
+                r -> r.plan().map(p -> launches(p, r.curves().map(Curves::throughput).orElse(Double.NaN))));
     }
 
-    private static DomContent launches(PlanFile plan) {
+    /** @param imagesPerS as the run had it; NaN where that is not known */
+    private static DomContent launches(PlanFile plan, double imagesPerS) {
         double total = plan.launches().stream().mapToDouble(PlanFile.Launch::ms).sum();
         var byOp = plan.launches().stream().collect(Collectors.groupingBy(l -> l.phase() + " " + l.op()));
         List<List<String>> ops = byOp.entrySet().stream()
@@ -96,19 +97,25 @@ final class PlanSections {
         return div(p(span("%s on %s, %s, batch %d, %d px: ".formatted(plan.model(), plan.target(), plan.precision(),
                                 plan.batch(), plan.resolution())),
                         span("%s launches, %s ms predicted a step".formatted(Text.count(plan.launches().size()),
-                                Text.fixed(total, 2))).withClass("figure")),
+                                Text.fixed(total, 2))).withClass("figure"),
+                        span(Double.isNaN(imagesPerS) ? "" : "; in the run a step took %s ms (median, loading and logging included)"
+                                .formatted(Text.fixed(1000 * plan.batch() / imagesPerS, 2)))),
                 Html.scroll(table(
-                        thead(tr(each(List.of("Launch", "Op", "Phase", "Kernel"), h -> th(h).attr("scope", "col")),
-                                each(List.of("ms", "Share", "MB", "MFLOP"), h -> th(h).attr("scope", "col").withClass("number")))),
-                        tbody(each(longest, l -> tr(th(l.name()).attr("scope", "row"), td(l.op()), td(l.phase()), td(l.kernel()),
+                        thead(tr(th("Launch").attr("scope", "col"), numbers("ms", "Share"),
+                                each(List.of("Op", "Phase", "Kernel"), h -> th(h).attr("scope", "col")), numbers("MB", "MFLOP"))),
+                        tbody(each(longest, l -> tr(th(l.name()).attr("scope", "row"),
                                 td(Text.fixed(l.ms(), 3)).withClass("number bar")
                                         .withStyle(String.format(Locale.ROOT, "--part:%.1f%%", 100 * l.ms() / most)),
-                                td(Text.percent(l.ms() / total)).withClass("number"),
+                                td(Text.percent(l.ms() / total)).withClass("number"), td(l.op()), td(l.phase()), td(l.kernel()),
                                 td(Text.megabytes(l.bytes())).withClass("number"),
                                 td(Text.fixed(l.flops() / 1e6, 1)).withClass("number")))))),
                 plan.launches().size() <= LONGEST ? div() : p("The %d longest of %s.".formatted(LONGEST,
                         Text.count(plan.launches().size()))),
                 details(summary("By op"), h3("Launches by op"),
                         Html.rows(List.of("Phase and op", ">Launches", ">ms", ">Share", ">MB"), ops)));
+    }
+
+    private static DomContent numbers(String... headings) {
+        return each(List.of(headings), h -> th(h).attr("scope", "col").withClass("number"));
     }
 }

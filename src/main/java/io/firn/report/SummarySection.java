@@ -53,7 +53,7 @@ final class SummarySection {
         facts.put("Last training loss", Text.fixed(epochs.isEmpty() ? Double.NaN : epochs.getLast().trainLoss(), 4));
         facts.put("Steps", run.curves().map(c -> Text.count(c.steps())).orElse("–"));
         facts.put("Epochs", String.valueOf(epochs.size()));
-        facts.put("Images/s, median", Text.fixed(run.curves().map(SummarySection::throughput).orElse(Double.NaN), 0));
+        facts.put("Images/s, median", Text.fixed(run.curves().map(Curves::throughput).orElse(Double.NaN), 0));
         facts.put("Time", Text.duration(epochs.isEmpty() ? Double.NaN : epochs.stream().mapToDouble(Curves.Epoch::seconds).sum()));
         facts.put("Parameters", run.plan().map(p -> Text.count(p.parameters())).orElse("–"));
         return facts;
@@ -62,11 +62,6 @@ final class SummarySection {
     private static double best(List<Curves.Epoch> epochs, ToDoubleFunction<Curves.Epoch> value, boolean largest) {
         var finite = epochs.stream().mapToDouble(value).filter(Double::isFinite);
         return (largest ? finite.max() : finite.min()).orElse(Double.NaN);
-    }
-
-    private static double throughput(Curves c) {
-        double[] sorted = c.points().stream().mapToDouble(Curves.Point::imagesPerS).filter(Double::isFinite).sorted().toArray();
-        return sorted.length == 0 ? Double.NaN : sorted[sorted.length / 2];
     }
 
     private static DomContent compared(List<RunFiles> runs) {

@@ -7,13 +7,13 @@
     : v.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   const ticks = (_, values) => values.map(v => v == null ? "" : v.toLocaleString("en", { maximumFractionDigits: 8 }));
 
-  // As wide as its longest label.
+  // As wide as its longest label, and a little more: once the width is settled, the labels may still change.
   function axisSize(self, values, axis, cycle) {
     const a = self.axes[axis];
     if (cycle > 1) return a._size;
     const longest = (values ?? []).reduce((l, v) => v.length > l.length ? v : l, "");
     self.ctx.font = a.font[0];
-    return Math.ceil(a.ticks.size + a.gap + self.ctx.measureText(longest).width / devicePixelRatio) + 2;
+    return Math.max(40, Math.ceil(a.ticks.size + a.gap + self.ctx.measureText(longest).width / devicePixelRatio) + 8);
   }
 
   const paths = {
@@ -62,7 +62,7 @@
         dash: s.dashed || s.color > 7 ? [6, 4] : undefined,
         fill: s.kind === "BARS" ? faint(stroke, 0.35) : s.kind === "STEPS" ? faint(stroke, 0.14) : undefined,
         points: { show: s.kind === "POINTS" && s.x.length <= 60, size: 6, fill: stroke },
-        class: s.kind === "LINE" && s.x.length === 2 ? "plain" : undefined,
+        class: s.kind === "LINE" && s.x.length === 2 ? "fixed" : s.dashed ? "dashed" : undefined,
       });
       if (band) {
         const hidden = { stroke: "transparent", width: 0, spanGaps: true, points: { show: false }, class: "band" };

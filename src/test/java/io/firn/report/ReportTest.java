@@ -243,7 +243,7 @@ class ReportTest {
                 .redirectOutput(dom.toFile()).redirectError(folder.resolve("log.txt").toFile()).start();
         assertThat(browser.waitFor(60, TimeUnit.SECONDS)).isTrue();
         Document page = Jsoup.parse(Files.readString(dom));
-        assertThat(page.select(".chart .u-wrap canvas")).hasSize(6);
         assertThat(Files.readString(folder.resolve("log.txt")).lines().filter(l -> l.contains("CONSOLE"))).isEmpty();
+        assertThat(page.select(".chart .u-wrap canvas")).hasSize(6);
     }
 }

@@ -231,6 +231,20 @@ class TrainerTest {
     }
 
     @Test
+    void aReportThatCannotBeWrittenCostsNothingElse() throws IOException {
+        Path run = folder.resolve("run");
+        Firn.train(options("max-steps", 2), run);
+        Files.delete(run.resolve("report.html"));
+        Files.createDirectories(run.resolve("report.html/full"));
+        var log = new ByteArrayOutputStream();
+        RunSummary s = Firn.train(new TrainRequest(Config.of(Map.of("max-steps", 3)), Optional.of(run), true, false,
+                Devices::local, new PrintStream(log)));
+        assertThat(s.steps()).isEqualTo(3);
+        assertThat(log.toString()).contains("report.html was not written: cannot write ").contains("firn report " + run);
+        assertThat(weights(run).tensors().get("bn1.num_batches_tracked").data()).containsExactly(3);
+    }
+
+    @Test
     void aRunThatDivergesWritesNoWeights() {
         Path run = folder.resolve("run");
         assertThatThrownBy(() -> Firn.train(options("lr", 1e10, "epochs", 20), run)).isInstanceOfSatisfying(UserError.class,
