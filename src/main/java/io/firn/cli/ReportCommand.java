@@ -31,7 +31,8 @@ final class ReportCommand implements Runnable {
 
     @Override
     public void run() {
-        Path file = output != null ? output : runs.size() == 1 ? runs.getFirst().resolve("report.html") : Path.of("report.html");
+        Path file = output != null ? output : runs.size() == 1 ? runs.getFirst().resolve("report.html")
+                : Path.of("report.html");
         Report report = Firn.report(runs, file);
         print.print(new Written(file.toString(), runs, report.remarks()), () -> "report in " + file + "\n"
                 + String.join("", report.remarks().stream().map(r -> r + "\n").toList()));

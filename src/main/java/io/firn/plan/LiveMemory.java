@@ -1,6 +1,7 @@
 package io.firn.plan;
 
 import io.firn.graph.Value;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -36,10 +37,14 @@ final class LiveMemory {
             }
         }
         plan.graph().outputs().values().forEach(v -> last.put(v, steps));
-        List<Life> lives = last.keySet().stream().filter(v -> plan.buffers().get(v).arena() == Buffer.Arena.SCRATCH).map(v -> {
+        List<Life> lives = new ArrayList<>();
+        last.forEach((v, end) -> {
             Buffer b = plan.buffers().get(v);
-            return new Life(first.getOrDefault(v, 0), last.get(v), b.offset(), Buffer.align(b.end()));
-        }).sorted(Comparator.comparingLong(Life::start)).toList();
+            if (b.arena() == Buffer.Arena.SCRATCH) {
+                lives.add(new Life(first.getOrDefault(v, 0), end, b.offset(), Buffer.align(b.end())));
+            }
+        });
+        lives.sort(Comparator.comparingLong(Life::start));
         return IntStream.range(0, steps).mapToObj(i -> covered(lives.stream().filter(l -> l.first <= i && i <= l.last))
                 + Buffer.align(plan.launches().get(i).workspace())).toList();
     }

@@ -34,9 +34,9 @@ final class ClassSections {
     }
 
     static Optional<DomContent> confusion(List<RunFiles> runs) {
-        return Html.perRun("confusion", "Confusion matrix", "Validation images by their label (rows) and by the class that the "
-                        + "best network takes them for (columns). A cell's shade is its share of the row.",
-                runs, r -> judged(r).map(v -> matrix(v, Confusion.of(v))));
+        return Html.perRun("confusion", "Confusion matrix", "Validation images by their label (rows) and by the class "
+                        + "that the best network takes them for (columns). A cell's shade is its share of the row.", runs,
+                r -> judged(r).map(v -> matrix(v, Confusion.of(v))));
     }
 
     private static Optional<Validation> judged(RunFiles run) {
@@ -49,8 +49,8 @@ final class ClassSections {
                 shown.size() == c.classes() ? "" : "; the %d of %s classes with most mistakes".formatted(shown.size(),
                         Text.count(c.classes())));
         return Html.scroll(table(caption(about),
-                thead(tr(th("label \\ predicted").withClass("corner"), each(shown, j -> th(span(v.name(j))).attr("scope", "col")
-                        .withTitle(v.name(j)).withClass("upright")))),
+                thead(tr(th("label \\ predicted").withClass("corner"), each(shown, j -> th(span(v.name(j)))
+                        .attr("scope", "col").withTitle(v.name(j)).withClass("upright")))),
                 tbody(each(shown, i -> tr(th(v.name(i)).attr("scope", "row"), each(shown, j -> cell(v, c, i, j))))))
                 .withClass("matrix"));
     }
@@ -67,8 +67,8 @@ final class ClassSections {
     }
 
     static Optional<DomContent> classes(List<RunFiles> runs) {
-        return Html.perRun("classes", "Classes", "Precision: share of what is taken for the class that is of it. Recall: share "
-                + "of the class that is found. F1: their harmonic mean. Support: images of the class.", runs,
+        return Html.perRun("classes", "Classes", "Precision: share of what is taken for the class that is of it. Recall: "
+                + "share of the class that is found. F1: their harmonic mean. Support: images of the class.", runs,
                 r -> judged(r).map(ClassSections::perClass));
     }
 
@@ -95,16 +95,17 @@ final class ClassSections {
     }
 
     static Optional<DomContent> calibration(List<RunFiles> runs, Chart.Charts charts) {
-        return Html.perRun("calibration", "Reliability", "Of the images that the network is so sure of, how many are right? On "
-                + "the dashed line confidence is honest; below it, it is too high. ECE is the mean distance, over images.", runs,
-                r -> judged(r).map(v -> diagram(v, charts)));
+        return Html.perRun("calibration", "Reliability", "Of the images that the network is so sure of, how many are "
+                + "right? On the dashed line confidence is honest; below it, it is too high. ECE is the mean distance, over "
+                + "images.", runs, r -> judged(r).map(v -> diagram(v, charts)));
     }
 
     private static DomContent diagram(Validation v, Chart.Charts charts) {
         Calibration c = Calibration.of(v.predictions());
         List<Double> middles = c.bins().stream().map(b -> 50 * (b.from() + b.to())).toList();
         List<Series> series = List.of(
-                new Series("share of images", 7, Kind.BARS, false, middles, c.bins().stream().map(b -> 100 * b.share()).toList()),
+                new Series("share of images", 7, Kind.BARS, false, middles,
+                        c.bins().stream().map(b -> 100 * b.share()).toList()),
                 new Series("honest", 7, Kind.LINE, true, List.of(0.0, 100.0), List.of(0.0, 100.0)),
                 new Series("accuracy", 0, Kind.POINTS, false, c.bins().stream().filter(b -> b.share() > 0)
                         .map(b -> 100 * b.confidence()).toList(),

@@ -45,14 +45,17 @@ final class CurvesSection {
                 losses.add(epochs(c, name(i, "validation"), other, runs.size() > 1, Curves.Epoch::valLoss));
                 accuracies.add(epochs(c, name(i, "top-1"), i, false, e -> 100 * e.top1()));
                 accuracies.add(epochs(c, name(i, "top-5"), other, true, e -> 100 * e.top5()));
-                rates.add(new Series(name(i, "learning rate"), i, Kind.LINE, false, steps(c), points(c, Curves.Point::lr)));
-                speeds.add(new Series(name(i, "images/s"), i, Kind.LINE, false, steps(c), points(c, Curves.Point::imagesPerS)));
+                rates.add(new Series(name(i, "learning rate"), i, Kind.LINE, false, steps(c),
+                        points(c, Curves.Point::lr)));
+                speeds.add(new Series(name(i, "images/s"), i, Kind.LINE, false, steps(c),
+                        points(c, Curves.Point::imagesPerS)));
             }
         }
-        return Html.part("curves", "Curves", p("By step. Where many steps share a point, the line is their mean and the band "
-                        + "spans their least and most. Accuracy on training batches is not measured.").withClass("about"),
+        return Html.part("curves", "Curves", p("By step. Where many steps share a point, the line is their mean and the "
+                        + "band spans their least and most. Accuracy on training batches is not measured.").withClass("about"),
                 div(chart("Loss", "cross-entropy, nats", 4, losses), chart("Validation accuracy", "%", 2, accuracies),
-                        chart("Learning rate", "per step", 5, rates), chart("Throughput", "training images per second", 0, speeds))
+                        chart("Learning rate", "per step", 5, rates),
+                        chart("Throughput", "training images per second", 0, speeds))
                         .withClass("grid"),
                 each(runs, r -> r.curves().filter(c -> !c.epochs().isEmpty()).map(c -> (DomContent) details(
                         summary(runs.size() == 1 ? "Epochs as a table" : "Epochs of " + r.name() + " as a table"),

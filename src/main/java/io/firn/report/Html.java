@@ -36,8 +36,8 @@ final class Html {
     static Optional<DomContent> perRun(String id, String title, String about, List<RunFiles> runs,
                                        Function<RunFiles, Optional<DomContent>> card) {
         List<DomContent> cards = runs.stream().flatMap(r -> card.apply(r).stream().map(c -> runs.size() == 1
-                ? div(c).withClass("card") : div(h3(r.name()).withClass("run"), c).withClass("card"))).map(DomContent.class::cast)
-                .toList();
+                ? div(c).withClass("card") : div(h3(r.name()).withClass("run"), c).withClass("card")))
+                .map(DomContent.class::cast).toList();
         return cards.isEmpty() ? Optional.empty() : Optional.of(part(id, title, p(about).withClass("about"),
                 div(each(cards.toArray(DomContent[]::new))).withClass("runs")));
     }

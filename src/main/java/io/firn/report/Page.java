@@ -17,12 +17,12 @@ import static j2html.TagCreator.rawHtml;
 import static j2html.TagCreator.script;
 import static j2html.TagCreator.style;
 
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.SerializerProvider;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.module.SimpleModule;
 import com.fasterxml.jackson.databind.ser.std.StdSerializer;
-import com.fasterxml.jackson.core.JsonGenerator;
-import com.fasterxml.jackson.databind.SerializerProvider;
 import j2html.tags.DomContent;
 import java.io.IOException;
 import java.io.InputStream;
@@ -67,15 +67,20 @@ final class Page {
                         meta().withName("color-scheme").withContent("light dark"),
                         j2html.TagCreator.title(title + " – Firn"),
                         style(rawHtml(resource(UPLOT + "dist/uPlot.min.css") + resource("report.css")))),
-                body(header(p(runs.size() == 1 ? "Training report" : "Report on %d runs".formatted(runs.size())).withClass("kicker"),
+                body(header(p(runs.size() == 1 ? "Training report" : "Report on %d runs".formatted(runs.size()))
+                                        .withClass("kicker"),
                                 h1(title),
-                                nav(each(parts, part -> a(part.title).withHref("#" + part.id))).attr("aria-label", "Sections")),
-                        main(noscript(p("The charts need JavaScript, which is switched off. All tables are here.").withClass("notice")),
+                                nav(each(parts, part -> a(part.title).withHref("#" + part.id)))
+                                        .attr("aria-label", "Sections")),
+                        main(noscript(p("The charts need JavaScript, which is switched off. All tables are here.")
+                                        .withClass("notice")),
                                 each(parts, part -> part.content.orElseThrow())),
                         // Data never reach the parser as markup: "<" does not occur in them.
-                        script(rawHtml(json(charts.all()).replace("<", "\\u003c"))).withType("application/json").withId("charts"),
+                        script(rawHtml(json(charts.all()).replace("<", "\\u003c"))).withType("application/json")
+                                .withId("charts"),
                         script(rawHtml("/* uPlot:\n" + resource(UPLOT + "LICENSE") + "*/\n"
-                                + resource(UPLOT + "dist/uPlot.iife.min.js") + "\n" + resource("report.js")))).withCondClass(runs.size() == 1, "single")
+                                + resource(UPLOT + "dist/uPlot.iife.min.js") + "\n" + resource("report.js"))))
+                        .withCondClass(runs.size() == 1, "single")
         ).withLang("en"));
     }
 

@@ -98,15 +98,18 @@ final class PlanSections {
                                 plan.batch(), plan.resolution())),
                         span("%s launches, %s ms predicted a step".formatted(Text.count(plan.launches().size()),
                                 Text.fixed(total, 2))).withClass("figure"),
-                        span(Double.isNaN(imagesPerS) ? "" : "; in the run a step took %s ms (median, loading and logging included)"
-                                .formatted(Text.fixed(1000 * plan.batch() / imagesPerS, 2)))),
+                        span(Double.isNaN(imagesPerS) ? ""
+                                : "; in the run a step took %s ms (median, loading and logging included)".formatted(
+                                        Text.fixed(1000 * plan.batch() / imagesPerS, 2)))),
                 Html.scroll(table(
                         thead(tr(th("Launch").attr("scope", "col"), numbers("ms", "Share"),
-                                each(List.of("Op", "Phase", "Kernel"), h -> th(h).attr("scope", "col")), numbers("MB", "MFLOP"))),
+                                each(List.of("Op", "Phase", "Kernel"), h -> th(h).attr("scope", "col")),
+                                numbers("MB", "MFLOP"))),
                         tbody(each(longest, l -> tr(th(l.name()).attr("scope", "row"),
                                 td(Text.fixed(l.ms(), 3)).withClass("number bar")
                                         .withStyle(String.format(Locale.ROOT, "--part:%.1f%%", 100 * l.ms() / most)),
-                                td(Text.percent(l.ms() / total)).withClass("number"), td(l.op()), td(l.phase()), td(l.kernel()),
+                                td(Text.percent(l.ms() / total)).withClass("number"), td(l.op()), td(l.phase()),
+                                td(l.kernel()),
                                 td(Text.megabytes(l.bytes())).withClass("number"),
                                 td(Text.fixed(l.flops() / 1e6, 1)).withClass("number")))))),
                 plan.launches().size() <= LONGEST ? div() : p("The %d longest of %s.".formatted(LONGEST,

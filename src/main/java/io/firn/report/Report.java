@@ -23,7 +23,8 @@ public final class Report {
     public static Report of(List<Path> folders) {
         List<Path> all = folders.stream().map(f -> f.toAbsolutePath().normalize()).distinct().toList();
         boolean namesTell = all.stream().map(Path::getFileName).distinct().count() == all.size();
-        return new Report(all.stream().map(f -> RunFiles.read(f, String.valueOf(namesTell ? f.getFileName() : f))).toList());
+        return new Report(all.stream().map(f -> RunFiles.read(f, String.valueOf(namesTell ? f.getFileName() : f)))
+                .toList());
     }
 
     /** What is missing or damaged: a sentence each, with the run where there are several. */

@@ -28,7 +28,8 @@ final class SummarySection {
     static DomContent of(List<RunFiles> runs) {
         List<DomContent> parts = new ArrayList<>();
         if (runs.size() == 1) {
-            parts.add(dl(each(facts(runs.getFirst()).entrySet(), f -> div(dt(f.getKey()), dd(f.getValue())))).withClass("tiles"));
+            parts.add(dl(each(facts(runs.getFirst()).entrySet(), f -> div(dt(f.getKey()), dd(f.getValue()))))
+                    .withClass("tiles"));
         } else {
             parts.add(compared(runs));
             differences(runs).ifPresent(d -> {
@@ -54,7 +55,8 @@ final class SummarySection {
         facts.put("Steps", run.curves().map(c -> Text.count(c.steps())).orElse("–"));
         facts.put("Epochs", String.valueOf(epochs.size()));
         facts.put("Images/s, median", Text.fixed(run.curves().map(Curves::throughput).orElse(Double.NaN), 0));
-        facts.put("Time", Text.duration(epochs.isEmpty() ? Double.NaN : epochs.stream().mapToDouble(Curves.Epoch::seconds).sum()));
+        facts.put("Time", Text.duration(epochs.isEmpty() ? Double.NaN
+                : epochs.stream().mapToDouble(Curves.Epoch::seconds).sum()));
         facts.put("Parameters", run.plan().map(p -> Text.count(p.parameters())).orElse("–"));
         return facts;
     }

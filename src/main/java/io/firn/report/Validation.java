@@ -70,9 +70,10 @@ record Validation(int epoch, long step, List<String> classes, List<Prediction> p
         }
 
         private boolean prediction(JsonNode n) {
-            Prediction p = new Prediction(n.path("image").asInt(-1), n.path("label").asInt(-1), n.path("predicted").asInt(-1),
-                    JsonLines.number(n, "confidence"), JsonLines.number(n, "label_probability"));
-            boolean valid = isClass(p.label) && isClass(p.predicted) && isProbability(p.confidence) && isProbability(p.ofLabel);
+            Prediction p = new Prediction(n.path("image").asInt(-1), n.path("label").asInt(-1),
+                    n.path("predicted").asInt(-1), JsonLines.number(n, "confidence"), JsonLines.number(n, "label_probability"));
+            boolean valid = isClass(p.label) && isClass(p.predicted) && isProbability(p.confidence)
+                    && isProbability(p.ofLabel);
             if (valid) {
                 predictions.add(p);
             }

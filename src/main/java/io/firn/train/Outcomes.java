@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.SequenceWriter;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.firn.data.Dataset;
+import io.firn.report.Shown;
 import io.firn.weights.AtomicFile;
 import java.nio.channels.Channels;
 import java.nio.file.Path;
@@ -26,11 +27,6 @@ import java.util.stream.IntStream;
  * then comes a line an image, then small pictures of those that are worth a look. A few bytes an image are held.
  */
 final class Outcomes {
-    private static final int WORST = 24;
-    private static final int EXAMPLES = 24;
-    private static final int PAIRS = 6;
-    private static final int OF_A_PAIR = 6;
-
     private final Dataset set;
     private final int[] images;
     private final int[] labels;
@@ -90,7 +86,8 @@ final class Outcomes {
     /** Replaces a run's file. */
     void write(Path file, Position at, Evaluation e, List<String> classes, Preprocessing preprocessing) {
         ObjectMapper json = JsonMapper.builder().propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE).build();
-        ObjectWriter lines = json.writer().withRootValueSeparator("\n").without(SerializationFeature.FLUSH_AFTER_WRITE_VALUE);
+        ObjectWriter lines = json.writer().withRootValueSeparator("\n")
+                .without(SerializationFeature.FLUSH_AFTER_WRITE_VALUE);
         AtomicFile.write(file, channel -> {
             // Not closed: that would close the channel, which is yet to be flushed.
             SequenceWriter out = lines.writeValues(Channels.newOutputStream(channel));
@@ -109,20 +106,18 @@ final class Outcomes {
     /** The worst, the most confident of the commonest mistakes, and some from all over the set: places in the arrays. */
     private SortedSet<Integer> worthALook() {
         SortedSet<Integer> chosen = new TreeSet<>();
-        IntStream.range(0, count).boxed().sorted(Comparator.comparingDouble(i -> ofLabel[i])).limit(WORST)
+        IntStream.range(0, count).boxed().sorted(Comparator.comparingDouble(i -> ofLabel[i])).limit(Shown.WORST)
                 .forEach(chosen::add);
-        for (int i = 0; i < Math.min(EXAMPLES, count); i++) {
-            chosen.add((int) ((long) i * count / Math.min(EXAMPLES, count)));
-        }
+        Shown.examples(count).forEach(chosen::add);
         Map<List<Integer>, Integer> mistakes = new HashMap<>();
         IntStream.range(0, count).filter(i -> labels[i] != predicted[i])
                 .forEach(i -> mistakes.merge(Arrays.asList(labels[i], predicted[i]), 1, Integer::sum));
         Comparator<Map.Entry<List<Integer>, Integer>> commonest = Map.Entry.comparingByValue(Comparator.reverseOrder());
         mistakes.entrySet().stream()
-                .sorted(commonest.thenComparing(m -> m.getKey().get(0)).thenComparing(m -> m.getKey().get(1))).limit(PAIRS)
+                .sorted(commonest.thenComparing(m -> m.getKey().get(0)).thenComparing(m -> m.getKey().get(1))).limit(Shown.PAIRS)
                 .forEach(m -> IntStream.range(0, count)
                         .filter(i -> labels[i] == m.getKey().get(0) && predicted[i] == m.getKey().get(1)).boxed()
-                        .sorted(Comparator.comparingDouble(i -> -confidence[i])).limit(OF_A_PAIR).forEach(chosen::add));
+                        .sorted(Comparator.comparingDouble(i -> -confidence[i])).limit(Shown.OF_A_PAIR).forEach(chosen::add));
         return chosen;
     }
 }
