@@ -1,6 +1,6 @@
 package io.firn.weights;
 
-import static io.firn.weights.SafetensorsHeader.quote;
+import static io.firn.weights.Malformed.quote;
 
 import io.firn.error.UserError;
 import io.firn.graph.Convolution;
