@@ -32,6 +32,15 @@ public final class Safetensors {
     private Safetensors() {
     }
 
+    /** Whether a file that begins so is meant to be one. */
+    static boolean is(byte[] head) {
+        if (head.length <= LENGTH_BYTES || head[LENGTH_BYTES] != '{') {
+            return false;
+        }
+        long length = ByteBuffer.wrap(head).order(ByteOrder.LITTLE_ENDIAN).getLong();
+        return 0 < length && length <= MAX_HEADER;
+    }
+
     /**
      * Reads a file; F16, BF16, F64 and I64 tensors become f32. Memory stays within a few times the file's size.
      *
