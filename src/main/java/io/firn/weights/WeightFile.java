@@ -21,7 +21,7 @@ public record WeightFile(Format format, Weights weights, List<String> messages) 
 
     /** What a file is. */
     public enum Format {
-        SAFETENSORS("safetensors"), TORCH("pth");
+        SAFETENSORS("safetensors"), TORCH("pth"), ONNX("onnx");
 
         private final String label;
 
@@ -29,7 +29,7 @@ public record WeightFile(Format format, Weights weights, List<String> messages) 
             this.label = label;
         }
 
-        /** The format as files of it end: {@code safetensors}, {@code pth}. */
+        /** The format as files of it end: {@code safetensors}, {@code pth}, {@code onnx}. */
         public String label() {
             return label;
         }
@@ -54,10 +54,11 @@ public record WeightFile(Format format, Weights weights, List<String> messages) 
         try {
             byte[] head = head(file);
             Format format = format(head).orElseThrow(() -> new Malformed("this is neither safetensors nor a file of "
-                    + "PyTorch (.pth), or its beginning is damaged"));
+                    + "PyTorch (.pth) nor ONNX, or its beginning is damaged"));
             Weights weights = switch (format) {
                 case SAFETENSORS -> Safetensors.read(file);
                 case TORCH -> TorchFile.read(file, head, messages);
+                case ONNX -> OnnxReader.read(file);
             };
             SequencedMap<String, Tensor> tensors = Names.torchvision(weights.tensors(), messages);
             return new WeightFile(format, new Weights(tensors, weights.metadata()), messages);
@@ -81,6 +82,6 @@ public record WeightFile(Format format, Weights weights, List<String> messages) 
         if (TorchFile.is(head)) {
             return Optional.of(Format.TORCH);
         }
-        return Optional.empty();
+        return OnnxReader.is(head) ? Optional.of(Format.ONNX) : Optional.empty();
     }
 }
