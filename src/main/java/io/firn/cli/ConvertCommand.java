@@ -36,10 +36,10 @@ final class ConvertCommand implements Runnable {
     private boolean fold;
 
     @Mixin
-    private NetMixin net;
+    private SizeMixin size;
 
     @Mixin
-    private ImagesMixin images;
+    private PreprocessingMixin preprocessing;
 
     @Mixin
     private OutputMixin result;
