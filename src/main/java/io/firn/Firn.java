@@ -81,7 +81,7 @@ public final class Firn {
         return Run.train(request);
     }
 
-    /** Reads a trained network, from a weight file that Firn wrote or a run folder. */
+    /** Reads a trained network, from a weight file that says what it holds, as Firn writes them, or a run folder. */
     public static Classifier load(Path weights) {
         return load(weights, Map.of());
     }

@@ -137,7 +137,7 @@ final class TorchFile {
     /** The dictionary under the first known name that leads to tensors, else this one. */
     private static Dict chosen(Dict dict, int depth, List<String> messages) {
         List<String> nested = depth == 0 ? List.of() : NESTED.stream().filter(n -> dict.items.get(n) instanceof Dict d
-                && !views(chosen(d, depth - 1, new ArrayList<>())).isEmpty()).toList();
+                && chosen(d, depth - 1, new ArrayList<>()).items.values().stream().anyMatch(View.class::isInstance)).toList();
         if (nested.isEmpty()) {
             return dict;
         }
