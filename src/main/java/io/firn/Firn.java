@@ -106,7 +106,7 @@ public final class Firn {
         return convert(weights, target, Config.of(options), false, _ -> { });
     }
 
-    /** As {@link #convert(Path, Path, Map)}, saying what there is to say; {@code fold} makes batch norms part of convolutions. */
+    /** As {@link #convert(Path, Path, Map)}, saying what there is to say; {@code fold} folds batch norms into convolutions. */
     public static Converted convert(Path weights, Path target, Config options, boolean fold, Consumer<String> say) {
         return Converted.write(weights, target, options, fold, say);
     }

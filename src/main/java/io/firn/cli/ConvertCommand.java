@@ -13,9 +13,9 @@ import picocli.CommandLine.Spec;
 
 /** {@code firn convert}. */
 @Command(name = "convert", header = "Writes weights of PyTorch, ONNX or Firn as safetensors or ONNX.",
-        description = {"", "Reads safetensors, PyTorch's .pth and ONNX, told apart by their content; nothing in a file is run. "
-                + "What is written has torchvision's names, and says what model it is and how its images are prepared, so that "
-                + "predict needs nothing else."},
+        description = {"", "Reads safetensors, PyTorch's .pth and ONNX, told apart by their content; nothing in a file is "
+                + "run. What is written has torchvision's names, and says what model it is and how its images are prepared, so "
+                + "that predict needs nothing else."},
         footer = {"", "Example: firn convert resnet50.pth resnet50.onnx --model resnet50",
                 "         firn convert runs/first shoes.onnx"})
 final class ConvertCommand implements Runnable {

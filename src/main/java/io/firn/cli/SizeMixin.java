@@ -4,13 +4,15 @@ import picocli.CommandLine.Option;
 
 /** The options that decide which tensors a network has, and its images' size. */
 final class SizeMixin {
-    @Option(names = "--classes", paramLabel = "N", description = "Outputs of the classifier (default: the data set's, else the model's).")
+    @Option(names = "--classes", paramLabel = "N",
+            description = "Outputs of the classifier (default: the data set's, else the model's).")
     Integer classes;
 
-    @Option(names = "--channels", paramLabel = "1|3", description = "Channels of the images (default: the data set's, else 3).")
+    @Option(names = "--channels", paramLabel = "1|3",
+            description = "Channels of the images (default: the data set's, else 3).")
     Integer channels;
 
-    @Option(names = "--resolution", paramLabel = "R", 
+    @Option(names = "--resolution", paramLabel = "R",
             description = "Pixels of the images' side (default: the model's; for small sets such as MNIST, theirs).")
     Integer resolution;
 

@@ -131,6 +131,7 @@ record TrainedNet(ModelCard card, boolean named, SequencedMap<String, float[]> t
     private static OptionalInt dimension(Weights weights, Graph graph, Class<? extends Op> op, Predicate<Node> which,
                                          int dim) {
         return graph.nodes().stream().filter(n -> op.isInstance(n.op()) && which.test(n)).map(n -> n.input(1).name())
-                .map(weights.tensors()::get).filter(Objects::nonNull).map(Tensor::shape).filter(s -> s.rank() > dim).mapToInt(s -> s.dim(dim)).findFirst();
+                .map(weights.tensors()::get).filter(Objects::nonNull).map(Tensor::shape)
+                .filter(s -> s.rank() > dim).mapToInt(s -> s.dim(dim)).findFirst();
     }
 }

@@ -4,7 +4,6 @@ import static io.firn.weights.Malformed.quote;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.CodedInputStream;
-import com.google.protobuf.ExtensionRegistryLite;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.WireFormat;
 import io.firn.graph.Shape;
@@ -91,7 +90,7 @@ final class OnnxReader {
     private void readGraph() throws IOException {
         for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
             if (tag == GRAPH_INITIALIZER) {
-                add(Onnx.TensorProto.parser().parseFrom(in.readBytes().newCodedInput(), ExtensionRegistryLite.getEmptyRegistry()));
+                add(Onnx.TensorProto.parseFrom(in.readBytes()));
             } else {
                 skip(tag);
             }

@@ -45,8 +45,8 @@ final class TimmNames {
         if (!given.containsKey("conv_stem.weight")) {
             return given;
         }
-        messages.add("renamed timm's tensors to torchvision's; timm's nets named tf_… pad otherwise, and its B5 to B7 and V2 "
-                + "have another epsilon of batch norm: fine-tune those, since as they are they give other results");
+        messages.add("renamed timm's tensors to torchvision's; timm's nets named tf_… pad otherwise, and its B5 to B7 and "
+                + "V2 have another epsilon of batch norm: fine-tune those, since as they are they give other results");
         Map<String, List<String>> kinds = kinds(given);
         int stages = 1 + given.keySet().stream().map(IN_BLOCK::matcher).filter(Matcher::matches)
                 .mapToInt(m -> Integer.parseInt(m.group(1))).max().orElse(-1);

@@ -215,6 +215,7 @@ class TorchFileTest {
     @Test
     void whatGrowsWithoutBytesIsStopped() throws IOException {
         refused(archive("]".repeat(1_100_000) + ".", Map.of()), "more than 1,000,000 objects");
+        refused(archive("]" + "\u0094".repeat(1_100_000) + ".", Map.of()), "more than 1,000,000 objects");
         String pairs = "(" + "K\u0001K\u0001\u0086".repeat(10_000) + "lq\u0001";
         refused(archive(pairs + ("ccollections\nOrderedDict\nh\u0001\u0085R").repeat(200) + ".", Map.of()), "objects");
         StringBuilder nested = new StringBuilder("]");
