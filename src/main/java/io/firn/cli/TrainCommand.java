@@ -40,7 +40,8 @@ final class TrainCommand implements Runnable {
     private Double valSplit;
 
     @Option(names = "--init", paramLabel = "WEIGHTS",
-            description = "Weights to start from: a safetensors file with torchvision's names, or a run folder.")
+            description = "Weights to start from: safetensors, PyTorch's .pth or ONNX with torchvision's (or timm's) names, "
+                    + "or a run folder.")
     private Path init;
 
     @Option(names = "--output", paramLabel = "RUN", description = "The run's folder (default: runs/MODEL-DATE).")

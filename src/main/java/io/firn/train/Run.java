@@ -16,7 +16,7 @@ import io.firn.report.Report;
 import io.firn.weights.AtomicFile;
 import io.firn.weights.Initializer;
 import io.firn.weights.Matching;
-import io.firn.weights.Safetensors;
+import io.firn.weights.WeightFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -101,7 +101,9 @@ public final class Run {
     private Optional<Matching> init(Setup s) {
         return Optional.ofNullable(s.options().net().init()).map(name -> {
             Path file = WeightFiles.find(Path.of(name));
-            Matching m = Matching.match(s.model(1).graph(), Safetensors.read(file), file.toString());
+            WeightFile read = WeightFile.read(file);
+            read.messages().forEach(this::say);
+            Matching m = Matching.match(s.model(1).graph(), read.weights(), file.toString());
             m.messages().forEach(this::say);
             return m;
         });
