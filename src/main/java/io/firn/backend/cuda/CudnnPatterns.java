@@ -22,6 +22,8 @@ import java.util.Set;
  * dgrad     dgrad → add, activation gradient with batch norm recomputed → batch norm's gradient sums (stride 1)
  * wgrad     fp16: apply, relu → wgrad
  * </pre>
+ *
+ * The last one was found where scale and shift are fp16 as well, and the gradient passes as a virtual tensor into f32.
  */
 final class CudnnPatterns {
     private CudnnPatterns() {
