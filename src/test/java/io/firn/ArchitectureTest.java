@@ -39,7 +39,8 @@ class ArchitectureTest {
         // What a plan is made of is graph's types.
         KNOWS.put("backend", Set.of("graph", "plan"));
         KNOWS.put("backend.cpu", Set.of("graph", "plan", "backend"));
-        KNOWS.put("backend.cuda", Set.of("graph", "plan", "backend"));
+        KNOWS.put("backend.cuda.kernels", Set.of("graph", "plan"));
+        KNOWS.put("backend.cuda", Set.of("graph", "plan", "backend", "backend.cuda.kernels"));
         KNOWS.put("data", Set.of("graph"));
         KNOWS.put("report", Set.of());
         for (String name : List.of("train", "finetune", "study", "cluster")) {

@@ -33,15 +33,15 @@ final class OtherCases {
                 new Update.RmsProp(0.9, 1e-3, true, 0.9, 1e-5, 1), new Update.RmsProp(0.99, 1e-8, false, 0, 0, 1))) {
             cases.add(update(op));
         }
-        for (int[] s : new int[][] {{5, 37, 3}, {70, 100, 33}, {600, 40, 500}}) {
+        for (int[] s : new int[][] {{5, 37, 3}, {70, 100, 33}, {600, 20, 500}}) {
             cases.add(product("forward", new Linear.Forward(), s, Type.f32(s[0], s[1]), Type.f32(s[2], s[1]), Type.f32(s[2])));
             cases.add(product("data gradient", new Linear.Dgrad(), s, Type.f32(s[0], s[2]), Type.f32(s[2], s[1])));
             cases.add(product("weight gradient", new Linear.Wgrad(Shape.of(s[2], s[1], 1, 1)), s, Type.f32(s[0], s[1]),
                     Type.f32(s[0], s[2])));
         }
-        for (int n : new int[] {3, 150}) {
-            cases.add(excitation(n, 70, 9));
-            cases.add(excitationBackward(n, 70, 9));
+        for (int n : new int[] {3, 130}) {
+            cases.add(excitation(n, 50, 9));
+            cases.add(excitationBackward(n, 50, 9));
         }
         for (Type t : List.of(new Type(DType.BF16, Shape.of(2, 16, 9, 12)), Type.f32(1, 6, 7, 7), Type.f32(2, 3, 2, 5))) {
             cases.add(maxPool(t, 3, 2, 1));
