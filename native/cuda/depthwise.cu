@@ -38,12 +38,13 @@ extern "C" __global__ void __launch_bounds__(COLUMNS * STRIPS, 2) ENTRY(const __
   }
 
   float sum[SUMS + 1][V] = {};
-  //@ vectors
   const int end = smaller((int) (blockIdx.y + 1) * a.strip, a.tiles);
   for (int t = blockIdx.y * a.strip; t < end; t++) {
     const int n = t / (a.tiles_h * a.tiles_w);
     const int top = t / a.tiles_w % a.tiles_h * TILE, left = t % a.tiles_w * TILE;
     __syncthreads();
+    // Vectors are loaded anew for each tile, where they are used, so that they take no registers from the taps.
+    //@ source vectors
     for (int p = threadIdx.y; p < SIDE * SIDE; p += STRIPS) {
       const int h = source_of(top) + FIRST + p / SIDE, w = source_of(left) + FIRST + p % SIDE;
       Pack<T, V> staged = {};
@@ -88,6 +89,7 @@ extern "C" __global__ void __launch_bounds__(COLUMNS * STRIPS, 2) ENTRY(const __
         }
       }
     }
+    //@ vectors
 #pragma unroll
     for (int r = 0; r < RUN; r++) {
       if (left + column + r < a.width) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -69,8 +70,8 @@ class NvrtcTest {
             sources.put(s.entry(), s);
             distinct.putIfAbsent(s.entry(), c.toString());
         }));
-        List<String> lines = java.util.Collections.synchronizedList(new ArrayList<>());
-        List<String> spilled = java.util.Collections.synchronizedList(new ArrayList<>());
+        List<String> lines = Collections.synchronizedList(new ArrayList<>());
+        List<String> spilled = Collections.synchronizedList(new ArrayList<>());
         sources.values().parallelStream().forEach(s -> {
             StringBuilder line = new StringBuilder(s.entry());
             for (String architecture : ARCHITECTURES) {

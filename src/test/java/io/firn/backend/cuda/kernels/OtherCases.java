@@ -13,9 +13,12 @@ import io.firn.graph.Shortcut;
 import io.firn.graph.Type;
 import io.firn.graph.Update;
 import io.firn.graph.Value;
+import io.firn.oracle.Interpreter;
 import io.firn.plan.Layout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 
 /** All other kernels: weights by tables, products, pooling, shortcuts, pixels, the loss. */
 final class OtherCases {
@@ -110,8 +113,8 @@ final class OtherCases {
     }
 
     private static KernelCase product(String name, Linear op, int[] size, Type... types) {
-        KernelCase k = start(OwnKernels.LINEAR, name + " " + java.util.Arrays.toString(size));
-        Value y = k.b.addAll("y", op, java.util.Arrays.stream(types).map(k::input).toList()).getFirst();
+        KernelCase k = start(OwnKernels.LINEAR, name + " " + Arrays.toString(size));
+        Value y = k.b.addAll("y", op, Arrays.stream(types).map(k::input).toList()).getFirst();
         return k.layout(y, Layout.DENSE).stores(y);
     }
 
@@ -156,9 +159,9 @@ final class OtherCases {
         Pooling.Max pool = new Pooling.Max(kernel, stride, padding);
         List<Type> types = pool.infer(List.of(t));
         double[] x = new double[(int) t.shape().elements()];
-        java.util.Random random = new java.util.Random(5);
-        java.util.Arrays.setAll(x, i -> random.nextInt(3));
-        double[] places = io.firn.oracle.Interpreter.run(pool, List.of(t), List.of(x)).get(1);
+        Random random = new Random(5);
+        Arrays.setAll(x, i -> random.nextInt(3));
+        double[] places = Interpreter.run(pool, List.of(t), List.of(x)).get(1);
         return k.stores(k.b.add("dx", new Pooling.MaxGrad(kernel, stride, padding, t.shape().h(), t.shape().w()),
                 k.input(types.get(0)), k.input(types.get(1), places)));
     }
