@@ -7,7 +7,7 @@ extern "C" __global__ void __launch_bounds__(256) ENTRY(const __grid_constant__ 
   float* shared = reinterpret_cast<float*>(firn_shared);
   const float* x = a.logits + (long long) blockIdx.x * a.classes;
   const int label = a.labels[blockIdx.x];
-  float counted = 0.f, largest = -INFINITY, exponentials = 0.f, sum = 0.f;
+  float counted = 0.f, largest = -infinity(), exponentials = 0.f, sum = 0.f;
   for (int n = threadIdx.x; n < a.rows; n += blockDim.x) counted += a.labels[n] >= 0 ? 1.f : 0.f;
   const float share = 1.f / fmaxf(over_block<true>(counted, shared), 1.f);
   for (int k = threadIdx.x; k < a.classes; k += blockDim.x) largest = fmaxf(largest, x[k]);

@@ -6,7 +6,7 @@
 // Loads with their fetch.
 
 constexpr int TILE = 8, RUN = 4, STRIPS = TILE * TILE / RUN;
-constexpr int below(int a, int b) { return (a >= 0 ? a : a - b + 1) / b; }
+FIRN_DEVICE constexpr int below(int a, int b) { return (a >= 0 ? a : a - b + 1) / b; }
 // First source row of a tile from the tile's own place, and how many there are.
 constexpr int FIRST = TOWARDS_INPUT ? -below(K - 1 - PAD, STRIDE) : -PAD;
 constexpr int LAST = TOWARDS_INPUT ? below(TILE - 1 + PAD, STRIDE) : (TILE - 1) * STRIDE + K - 1 - PAD;
@@ -20,7 +20,7 @@ constexpr int TILE_BYTES = (SIDE * SIDE * COLUMNS * sizeof(Pack<T, V>) + 15) / 1
 // Where the source of result `at` begins to be counted.
 FIRN_DEVICE int source_of(int at) { return TOWARDS_INPUT ? at / STRIDE : at * STRIDE; }
 
-extern "C" __global__ void __launch_bounds__(COLUMNS * STRIPS) ENTRY(const __grid_constant__ Args a) {
+extern "C" __global__ void __launch_bounds__(COLUMNS * STRIPS, 2) ENTRY(const __grid_constant__ Args a) {
   Pack<T, V>* const tile = reinterpret_cast<Pack<T, V>*>(firn_shared);
   Pack<float, V>* const weights = reinterpret_cast<Pack<float, V>*>(firn_shared + TILE_BYTES);
   const int first_group = blockIdx.x * COLUMNS;
@@ -38,12 +38,13 @@ extern "C" __global__ void __launch_bounds__(COLUMNS * STRIPS) ENTRY(const __gri
   }
 
   float sum[SUMS + 1][V] = {};
-  //@ vectors
   const int end = smaller((int) (blockIdx.y + 1) * a.strip, a.tiles);
   for (int t = blockIdx.y * a.strip; t < end; t++) {
     const int n = t / (a.tiles_h * a.tiles_w);
     const int top = t / a.tiles_w % a.tiles_h * TILE, left = t % a.tiles_w * TILE;
     __syncthreads();
+    // Vectors are loaded anew for each tile, where they are used, so that they take no registers from the taps.
+    //@ source vectors
     for (int p = threadIdx.y; p < SIDE * SIDE; p += STRIPS) {
       const int h = source_of(top) + FIRST + p / SIDE, w = source_of(left) + FIRST + p % SIDE;
       Pack<T, V> staged = {};
@@ -88,6 +89,7 @@ extern "C" __global__ void __launch_bounds__(COLUMNS * STRIPS) ENTRY(const __gri
         }
       }
     }
+    //@ vectors
 #pragma unroll
     for (int r = 0; r < RUN; r++) {
       if (left + column + r < a.width) {

@@ -48,6 +48,8 @@ FIRN_DEVICE float silu_slope(float x) {
 // Keeps a NaN.
 FIRN_DEVICE float relu(float x) { return x < 0.f ? 0.f : x; }
 
+FIRN_DEVICE float infinity() { return __uint_as_float(0x7F800000u); }
+
 template <class T> FIRN_DEVICE T smaller(T a, T b) { return a < b ? a : b; }
 
 // Adds up `mine` over the rows (threadIdx.y) of a block, in an order that timing cannot change, and lets row 0 store the

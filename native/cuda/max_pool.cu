@@ -14,7 +14,7 @@ extern "C" __global__ void __launch_bounds__(256) ENTRY(const __grid_constant__ 
   float best[V];
   Pack<unsigned char, V> place = {};
 #pragma unroll
-  for (int i = 0; i < V; i++) best[i] = -INFINITY;
+  for (int i = 0; i < V; i++) best[i] = -infinity();
   for (int k = 0; k < a.kernel * a.kernel; k++) {
     const int h = top + k / a.kernel, w = left + k % a.kernel;
     if (h < 0 || h >= a.source_h || w < 0 || w >= a.source_w) continue;

@@ -14,7 +14,7 @@
 #define __global__
 #define __device__
 #define __forceinline__
-#define __launch_bounds__(n)
+#define __launch_bounds__(...)
 #define __grid_constant__
 
 struct shim_dim { int x, y, z; };

@@ -40,7 +40,8 @@ class ArchitectureTest {
         KNOWS.put("backend", Set.of("graph", "plan"));
         KNOWS.put("backend.cpu", Set.of("graph", "plan", "backend"));
         KNOWS.put("backend.cuda.cudnn", Set.of("graph", "plan"));
-        KNOWS.put("backend.cuda", Set.of("graph", "plan", "backend", "backend.cuda.cudnn"));
+        KNOWS.put("backend.cuda.kernels", Set.of("graph", "plan"));
+        KNOWS.put("backend.cuda", Set.of("graph", "plan", "backend", "backend.cuda.cudnn", "backend.cuda.kernels"));
         KNOWS.put("data", Set.of("graph"));
         KNOWS.put("report", Set.of());
         for (String name : List.of("train", "finetune", "study", "cluster")) {

@@ -5,6 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.ToLongFunction;
 
@@ -95,7 +96,7 @@ public final class ArgumentBlock {
 
         ArgumentBlock done() {
             aligned();
-            return new ArgumentBlock(java.util.Arrays.copyOf(buffer.array(), buffer.position()), pointers);
+            return new ArgumentBlock(Arrays.copyOf(buffer.array(), buffer.position()), pointers);
         }
     }
 }

@@ -19,6 +19,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * The C++ that computes pointwise nodes for V neighbouring channels of one pixel, as parts of a kernel's text. The kernel
@@ -245,7 +246,7 @@ final class Body {
     }
 
     /** Lanes that fit 16 bytes of the narrowest type and divide the channels, so that every access is aligned. */
-    static int lanes(int channels, java.util.stream.Stream<Value> values) {
+    static int lanes(int channels, Stream<Value> values) {
         boolean narrow = values.anyMatch(v -> v.dtype() == DType.BF16 || v.dtype() == DType.F16);
         int v = narrow ? 8 : 4;
         while (channels % v != 0) {

@@ -63,8 +63,9 @@ final class DepthwiseKernel {
         constants(call, op, d.kernel(), lanes, columns).type("T", n.input(0).dtype())
                 .constant("TOWARDS_INPUT", towardsInput ? 1 : 0).constant("SUMS", body.sums().size());
         call.declare(source.declarations()).declare(body.declarations());
-        call.part("vectors", source.once() + body.once()).part("source", source.compute()).part("declare", body.declare())
-                .part("compute", body.compute()).part("store", body.store()).part("sums", sums.code());
+        call.part("source vectors", source.once()).part("source", source.compute());
+        call.part("vectors", body.once()).part("declare", body.declare()).part("compute", body.compute())
+                .part("store", body.store()).part("sums", sums.code());
         List<KernelCall> calls = new ArrayList<>();
         calls.add(call.build(new KernelCall.Grid(across, strips, 1, columns, STRIPS,
                 shared(columns, lanes, op, d.kernel(), n))));

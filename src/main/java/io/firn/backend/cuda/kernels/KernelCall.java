@@ -7,6 +7,13 @@ package io.firn.backend.cuda.kernels;
  * @param table     what else it reads, to be put into device memory once; often empty
  */
 public record KernelCall(KernelSource source, Grid grid, ArgumentBlock arguments, ArgumentBlock table) {
+    private static final int MOST_ARGUMENT_BYTES = 4096;
+
+    public KernelCall {
+        if (arguments.size() > MOST_ARGUMENT_BYTES) {
+            throw new IllegalArgumentException("%s has %d bytes of arguments".formatted(source.entry(), arguments.size()));
+        }
+    }
 
     /**
      * Shape of a start.

@@ -3,6 +3,7 @@ package io.firn.backend.cuda.kernels;
 import io.firn.graph.Node;
 import io.firn.graph.Shape;
 import io.firn.graph.Value;
+import io.firn.plan.Buffer;
 import io.firn.plan.Subgraph;
 import java.util.ArrayList;
 import java.util.List;
@@ -103,7 +104,7 @@ final class PointwiseKernel {
                         : "(long long) (%s) * a.channels + c".formatted(row);
                 code.append("block_sums<V>(sum[%d], shared, %s + %s, 1, inside);\n".formatted(partials.size(), to, place));
                 partials.add(p);
-                bytes = io.firn.plan.Buffer.align(bytes + p.bytes());
+                bytes = Buffer.align(bytes + p.bytes());
             }
         }
 

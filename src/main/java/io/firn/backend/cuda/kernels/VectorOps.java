@@ -5,7 +5,9 @@ import io.firn.graph.Linear;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Pooling;
+import io.firn.graph.Value;
 import java.util.List;
+import java.util.function.Function;
 
 /** The C++ of what is computed channel by channel: batch norm's vectors, and what turns a plain sum into an op's result. */
 final class VectorOps {
@@ -41,7 +43,7 @@ final class VectorOps {
     }
 
     /** A sum over pixels as the op's result: what is constant over the sum was left out of it. */
-    static String finished(Body.Sum sum, String plain, java.util.function.Function<io.firn.graph.Value, String> vector,
+    static String finished(Body.Sum sum, String plain, Function<Value, String> vector,
                            CallBuilder call) {
         return switch (sum.node().op()) {
             case Normalization.GradSums g -> sum.output() == 0 ? "%s * %s".formatted(plain, vector.apply(sum.node().input(3)))

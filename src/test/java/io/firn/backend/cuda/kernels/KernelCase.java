@@ -13,6 +13,7 @@ import io.firn.oracle.Tolerance;
 import io.firn.plan.Layout;
 import io.firn.plan.Subgraph;
 import java.lang.foreign.Arena;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -133,7 +134,7 @@ final class KernelCase {
                     throw new AssertionError("%s, threads %s: %s[%d] is %s, not %s: %.3g of its magnitude %.3g".formatted(this,
                             order, v, at, results.get(v)[at], expected.get(v)[at], error, magnitudes.get(v)[at]));
                 }
-                if (first != null && !java.util.Arrays.equals(first.get(v), results.get(v))) {
+                if (first != null && !Arrays.equals(first.get(v), results.get(v))) {
                     throw new AssertionError("%s: %s depends on the order of threads".formatted(this, v));
                 }
             }
@@ -165,7 +166,7 @@ final class KernelCase {
                     });
             for (Value v : subgraph.inputs()) {
                 if (!inPlace.containsValue(v)
-                        && !java.util.Arrays.equals(memory.get(v).read(v.type(), layout(v)), given.get(v))) {
+                        && !Arrays.equals(memory.get(v).read(v.type(), layout(v)), given.get(v))) {
                     throw new AssertionError("%s, threads %s: changed its input %s".formatted(this, order, v));
                 }
             }

@@ -13,9 +13,12 @@ import io.firn.graph.Shortcut;
 import io.firn.graph.Type;
 import io.firn.graph.Update;
 import io.firn.graph.Value;
+import io.firn.oracle.Interpreter;
 import io.firn.plan.Layout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 
 /** All other kernels: weights by tables, products, pooling, shortcuts, pixels, the loss. */
 final class OtherCases {
@@ -33,15 +36,15 @@ final class OtherCases {
                 new Update.RmsProp(0.9, 1e-3, true, 0.9, 1e-5, 1), new Update.RmsProp(0.99, 1e-8, false, 0, 0, 1))) {
             cases.add(update(op));
         }
-        for (int[] s : new int[][] {{5, 37, 3}, {70, 100, 33}, {600, 40, 500}}) {
+        for (int[] s : new int[][] {{5, 37, 3}, {70, 100, 33}, {600, 20, 500}}) {
             cases.add(product("forward", new Linear.Forward(), s, Type.f32(s[0], s[1]), Type.f32(s[2], s[1]), Type.f32(s[2])));
             cases.add(product("data gradient", new Linear.Dgrad(), s, Type.f32(s[0], s[2]), Type.f32(s[2], s[1])));
             cases.add(product("weight gradient", new Linear.Wgrad(Shape.of(s[2], s[1], 1, 1)), s, Type.f32(s[0], s[1]),
                     Type.f32(s[0], s[2])));
         }
-        for (int n : new int[] {3, 150}) {
-            cases.add(excitation(n, 70, 9));
-            cases.add(excitationBackward(n, 70, 9));
+        for (int n : new int[] {3, 130}) {
+            cases.add(excitation(n, 50, 9));
+            cases.add(excitationBackward(n, 50, 9));
         }
         for (Type t : List.of(new Type(DType.BF16, Shape.of(2, 16, 9, 12)), Type.f32(1, 6, 7, 7), Type.f32(2, 3, 2, 5))) {
             cases.add(maxPool(t, 3, 2, 1));
@@ -110,8 +113,8 @@ final class OtherCases {
     }
 
     private static KernelCase product(String name, Linear op, int[] size, Type... types) {
-        KernelCase k = start(OwnKernels.LINEAR, name + " " + java.util.Arrays.toString(size));
-        Value y = k.b.addAll("y", op, java.util.Arrays.stream(types).map(k::input).toList()).getFirst();
+        KernelCase k = start(OwnKernels.LINEAR, name + " " + Arrays.toString(size));
+        Value y = k.b.addAll("y", op, Arrays.stream(types).map(k::input).toList()).getFirst();
         return k.layout(y, Layout.DENSE).stores(y);
     }
 
@@ -156,9 +159,9 @@ final class OtherCases {
         Pooling.Max pool = new Pooling.Max(kernel, stride, padding);
         List<Type> types = pool.infer(List.of(t));
         double[] x = new double[(int) t.shape().elements()];
-        java.util.Random random = new java.util.Random(5);
-        java.util.Arrays.setAll(x, i -> random.nextInt(3));
-        double[] places = io.firn.oracle.Interpreter.run(pool, List.of(t), List.of(x)).get(1);
+        Random random = new Random(5);
+        Arrays.setAll(x, i -> random.nextInt(3));
+        double[] places = Interpreter.run(pool, List.of(t), List.of(x)).get(1);
         return k.stores(k.b.add("dx", new Pooling.MaxGrad(kernel, stride, padding, t.shape().h(), t.shape().w()),
                 k.input(types.get(0)), k.input(types.get(1), places)));
     }

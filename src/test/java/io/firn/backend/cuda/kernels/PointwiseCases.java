@@ -15,6 +15,7 @@ import io.firn.graph.Type;
 import io.firn.graph.Value;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 
 /** The groups of pointwise ops that plans have, forward and backward, in every type and in awkward shapes. */
 final class PointwiseCases {
@@ -45,24 +46,29 @@ final class PointwiseCases {
             new Size(DType.F16, 3, 20, 3, 3), new Size(DType.BF16, 2, 272, 4, 3), new Size(DType.F32, 2, 8, 61, 40),
             new Size(DType.BF16, 1, 6, 1, 1));
 
-    static List<KernelCase> all() {
+    private static final List<Function<Size, KernelCase>> GROUPS = List.of(PointwiseCases::statistics,
+            PointwiseCases::residual, PointwiseCases::reluBackward, PointwiseCases::siluBackward, PointwiseCases::gated,
+            PointwiseCases::gateBackward, PointwiseCases::excitationBackward, PointwiseCases::pooled,
+            PointwiseCases::evaluation, PointwiseCases::dropped);
+    private static final int RANDOM = 8;
+
+    /** Each group in the first size and in two others; {@code every}: in all. */
+    static List<KernelCase> all(boolean every) {
         List<KernelCase> cases = new ArrayList<>();
-        for (Size s : SIZES) {
-            cases.add(statistics(s));
-            cases.add(residual(s));
-            cases.add(reluBackward(s));
-            cases.add(siluBackward(s));
-            cases.add(gated(s));
-            cases.add(gateBackward(s));
-            cases.add(excitationBackward(s));
-            cases.add(pooled(s));
-            cases.add(evaluation(s));
-            cases.add(dropped(s));
+        for (int s = 0; s < SIZES.size(); s++) {
+            for (int g = 0; g < GROUPS.size(); g++) {
+                if (every || s == 0 || (g + s + 1) % 5 < 2) {
+                    cases.add(GROUPS.get(g).apply(SIZES.get(s)));
+                }
+            }
         }
         cases.add(vectorsOnly(37));
         cases.add(mixed());
         cases.add(dropout());
         cases.add(biasGradient());
+        for (int seed = 0; seed < (every ? 5 * RANDOM : RANDOM); seed++) {
+            cases.add(RandomPointwise.of(seed));
+        }
         return cases;
     }
 

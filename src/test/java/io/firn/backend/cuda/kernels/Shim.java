@@ -98,8 +98,9 @@ public final class Shim {
             }
             Path source = Files.writeString(BUILT.resolve(hash + ".cpp"), text);
             Path temporary = BUILT.resolve(hash + "." + ProcessHandle.current().pid() + ".so");
-            Process p = new ProcessBuilder("g++", "-std=c++17", "-O1", "-ftrivial-auto-var-init=pattern", "-Wall", "-Wno-unknown-pragmas",
-                    "-Wno-sign-compare", "-Wno-unused-variable", "-shared", "-fPIC", "-o", temporary.toString(), source.toString())
+            Process p = new ProcessBuilder("g++", "-std=c++17", "-O1", "-ftrivial-auto-var-init=pattern", "-Wall",
+                    "-Wno-unknown-pragmas", "-Wno-sign-compare", "-Wno-unused-variable", "-shared", "-fPIC", "-o",
+                    temporary.toString(), source.toString())
                     .redirectErrorStream(true).redirectOutput(BUILT.resolve(hash + ".log").toFile()).start();
             return new Unit(sources, library, temporary, p);
         }
