@@ -2,15 +2,14 @@ package io.firn.backend.cuda.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.nio.file.Files;
-import java.nio.file.Path;
+import io.firn.backend.cuda.CudaLibraries;
+import io.firn.backend.cuda.CudaLibrary;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -31,22 +30,12 @@ class NvrtcTest {
 
     @BeforeAll
     static void load() {
-        Optional<Path> library = library();
-        if (library.isEmpty()) {
-            String why = "no libnvrtc.so.13 in the folders of FIRN_CUDA_LIBS or in a toolkit";
-            System.out.println("NvrtcTest is skipped: " + why);
-            Assumptions.abort(why);
+        CudaLibraries.Entry library = CudaLibraries.find().entry(CudaLibrary.NVRTC);
+        if (library.path().isEmpty()) {
+            System.out.println("NvrtcTest is skipped: " + library.problem());
+            Assumptions.abort(library.problem());
         }
-        nvrtc = Nvrtc.load(library.get());
-    }
-
-    private static Optional<Path> library() {
-        List<Path> folders = new ArrayList<>();
-        for (String f : System.getenv().getOrDefault("FIRN_CUDA_LIBS", "").split(":")) {
-            folders.addAll(List.of(Path.of(f), Path.of(f, "lib"), Path.of(f, "nvidia/cu13/lib")));
-        }
-        folders.add(Path.of("/usr/local/cuda/lib64"));
-        return folders.stream().map(f -> f.resolve("libnvrtc.so.13")).filter(Files::isRegularFile).findFirst();
+        nvrtc = Nvrtc.load(library.path().get());
     }
 
     /** The widest case of each kernel: that with most channels at a time comes first in each list of cases. */
