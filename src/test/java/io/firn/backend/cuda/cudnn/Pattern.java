@@ -127,7 +127,7 @@ record Pattern(String name, Function<Net, List<Value>> build) {
                     n.b.input("x", Type.f32(n.n, n.c)), n.b.input("dy", Type.f32(n.n, n.hw))))));
 
     Subgraph small(DType type) {
-        return at(new Net(new GraphBuilder(), type, 2, 8, 6));
+        return at(new Net(new GraphBuilder(), type, 2, 32, 6));
     }
 
     Subgraph large(DType type) {
