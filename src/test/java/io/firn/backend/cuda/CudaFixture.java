@@ -21,6 +21,11 @@ public final class CudaFixture {
         return FOUND;
     }
 
+    /** Loads cuDNN for planning; ends the test as skipped where it is missing. */
+    public static void loadCudnn() {
+        libraries().loadForPlanning(EnumSet.of(CudaLibrary.CUDNN), cache());
+    }
+
     /** Survives the build's cleaning no more than any of its outputs. */
     public static Path cache() {
         return Path.of("target", "cuda-cache");

@@ -57,12 +57,17 @@ final class Descriptor implements AutoCloseable {
         if (status == CUDNN_STATUS_SUCCESS) {
             return;
         }
+        String said = lastError();
+        String message = "%s of %s: %s%s".formatted(call, what, cudnnGetErrorString(status).getString(),
+                said.isEmpty() ? "" : ", " + said);
+        throw status / 1000 == NOT_SUPPORTED ? new NotSupported(message) : new Failed(message);
+    }
+
+    /** What cuDNN said last on this thread, one line, and forgets with that; empty where it said nothing. */
+    static String lastError() {
         byte[] text = new byte[MESSAGE_BYTES];
         cudnnGetLastErrorString(text, text.length);
-        String said = new String(text, StandardCharsets.UTF_8).split("\0", 2)[0].strip();
-        String message = "%s of %s: %s%s".formatted(call, what, cudnnGetErrorString(status).getString(),
-                said.isEmpty() ? "" : ", " + said.lines().findFirst().orElse(""));
-        throw status / 1000 == NOT_SUPPORTED ? new NotSupported(message) : new Failed(message);
+        return new String(text, StandardCharsets.UTF_8).split("\0", 2)[0].strip().lines().findFirst().orElse("");
     }
 
     private Descriptor set(int attribute, int type, long count, Pointer values) {
@@ -136,19 +141,11 @@ final class Descriptor implements AutoCloseable {
         }
     }
 
-    List<Long> getLongs(int attribute, int most) {
-        try (var p = new LongPointer(most)) {
-            int n = get(attribute, CUDNN_TYPE_INT64, most, p);
-            List<Long> values = new ArrayList<>();
-            for (int i = 0; i < n; i++) {
-                values.add(p.get(i));
-            }
-            return values;
-        }
-    }
-
     long getLong(int attribute) {
-        return getLongs(attribute, 1).getFirst();
+        try (var p = new LongPointer(1)) {
+            get(attribute, CUDNN_TYPE_INT64, 1, p);
+            return p.get();
+        }
     }
 
     List<Integer> getChoices(int attribute, int type, int most) {
@@ -159,13 +156,6 @@ final class Descriptor implements AutoCloseable {
                 values.add(p.get(i));
             }
             return values;
-        }
-    }
-
-    boolean getFlag(int attribute) {
-        try (var p = new BytePointer(1)) {
-            get(attribute, CUDNN_TYPE_BOOLEAN, 1, p);
-            return p.get() != 0;
         }
     }
 

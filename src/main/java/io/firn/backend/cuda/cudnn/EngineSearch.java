@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -21,6 +22,10 @@ final class EngineSearch {
             CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION, "reduced_precision_reduction",
             CUDNN_NUMERICAL_NOTE_FFT, "fft", CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC, "nondeterministic",
             CUDNN_NUMERICAL_NOTE_WINOGRAD, "winograd");
+    /** Engines that add up in a type narrower than f32 are taken for no precision. */
+    private static final String NARROW_SUMS = "reduced_precision_reduction";
+    /** What f32 is not for: rounding to tf32, and transforms, whose errors exceed those of the sums by far. */
+    private static final Set<String> INEXACT = Set.of("tensor_core", "down_convert_inputs", "winograd", "fft");
     private static final List<Integer> MODES = List.of(CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK);
     private static final int MOST = 64;
 
@@ -53,6 +58,8 @@ final class EngineSearch {
     }
 
     Outcome search(CudnnGraph g) {
+        // Of earlier calls that succeeded in the end.
+        Descriptor.lastError();
         None none = new None("cuDNN's heuristics know none", false);
         try (Descriptor properties = properties(); GraphDescriptors graph = new GraphDescriptors(g)) {
             for (int mode : MODES) {
@@ -144,9 +151,12 @@ final class EngineSearch {
         if (deterministic && !e.deterministic()) {
             return "its engines are not deterministic";
         }
+        if (e.notes().contains(NARROW_SUMS)) {
+            return "its engines add up in less than f32";
+        }
         boolean f32 = g.inputs().stream().allMatch(t -> t.type() == DType.F32);
-        if (f32 && !g.tf32() && (e.notes().contains("tensor_core") || e.notes().contains("down_convert_inputs"))) {
-            return "its engines round f32 to tf32";
+        if (f32 && !g.tf32() && e.notes().stream().anyMatch(INEXACT::contains)) {
+            return "its engines are less exact than f32";
         }
         return "";
     }

@@ -39,11 +39,6 @@ final class GraphDescriptors implements AutoCloseable {
         return graph;
     }
 
-    /** In the graph's order. */
-    List<Descriptor> operations() {
-        return operations;
-    }
-
     private Descriptor make(int type, String name) {
         Descriptor d = new Descriptor(type, name);
         owned.add(d);
@@ -145,7 +140,7 @@ final class GraphDescriptors implements AutoCloseable {
                 .choice(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, CUDNN_DATA_FLOAT).finish();
     }
 
-    static int forward(Mode m) {
+    private static int forward(Mode m) {
         return switch (m) {
             case ADD -> CUDNN_POINTWISE_ADD;
             case SUB -> CUDNN_POINTWISE_SUB;
@@ -157,7 +152,7 @@ final class GraphDescriptors implements AutoCloseable {
         };
     }
 
-    static int backward(Mode m) {
+    private static int backward(Mode m) {
         return switch (m) {
             case RELU -> CUDNN_POINTWISE_RELU_BWD;
             case SWISH -> CUDNN_POINTWISE_SWISH_BWD;
@@ -165,7 +160,7 @@ final class GraphDescriptors implements AutoCloseable {
         };
     }
 
-    static int type(DType t) {
+    private static int type(DType t) {
         return switch (t) {
             case F32 -> CUDNN_DATA_FLOAT;
             case BF16 -> CUDNN_DATA_BFLOAT16;

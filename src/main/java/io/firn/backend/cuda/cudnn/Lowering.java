@@ -42,6 +42,7 @@ public final class Lowering {
 
     private final Subgraph subgraph;
     private final Precision precision;
+    private final boolean narrowGradient;
     private final Node product;
     /** What the product's operands are computed from. */
     private final Set<Value> before = new HashSet<>();
@@ -49,9 +50,10 @@ public final class Lowering {
     private final List<Operation> operations = new ArrayList<>();
     private long ids;
 
-    private Lowering(Subgraph subgraph, Precision precision, Node product) {
+    private Lowering(Subgraph subgraph, Precision precision, boolean narrowGradient, Node product) {
         this.subgraph = subgraph;
         this.precision = precision;
+        this.narrowGradient = narrowGradient;
         this.product = product;
         before.addAll(product.inputs());
         for (Node n : subgraph.nodes().reversed()) {
@@ -63,8 +65,20 @@ public final class Lowering {
 
     /** The operations that compute the subgraph; empty where cuDNN has none for one of its ops, or not one product is in it. */
     public static Optional<CudnnGraph> of(Subgraph s, Precision p) {
+        return of(s, p, false);
+    }
+
+    /**
+     * The same with a weight gradient in the type of its operands, which a cast has to widen afterwards: for shapes whose
+     * wide gradient no engine computes, such as grouped ones on sm_80, and stems of three channels.
+     */
+    public static Optional<CudnnGraph> withNarrowGradient(Subgraph s, Precision p) {
+        return of(s, p, true);
+    }
+
+    private static Optional<CudnnGraph> of(Subgraph s, Precision p, boolean narrowGradient) {
         List<Node> products = s.nodes().stream().filter(n -> isProduct(n.op())).toList();
-        return products.size() == 1 ? new Lowering(s, p, products.getFirst()).lower() : Optional.empty();
+        return products.size() == 1 ? new Lowering(s, p, narrowGradient, products.getFirst()).lower() : Optional.empty();
     }
 
     private static boolean isProduct(Op op) {
@@ -122,10 +136,11 @@ public final class Lowering {
 
     /** From 16-bit operands only a virtual gradient is f32, and the identity stores it. */
     private void wgrad(Node n, Convolution.Wgrad w) {
-        boolean wide = n.input(0).dtype() == n.output().dtype();
-        Tensor dw = wide ? out(n, 0) : like(n.output());
+        DType operands = n.input(0).dtype();
+        boolean direct = narrowGradient || operands == n.output().dtype();
+        Tensor dw = direct ? define(n.output(), operands, false) : like(n.output());
         operations.add(new Operation.ConvolutionWgrad(in(n, 0), in(n, 1), dw, window(w)));
-        if (!wide) {
+        if (!direct) {
             operations.add(new Operation.Pointwise(Mode.IDENTITY, dw, Optional.empty(), out(n, 0)));
         }
     }

@@ -90,6 +90,14 @@ record Pattern(String name, Function<Net, List<Value>> build) {
                     n.weight(n.c, n.c / 4, 3)))),
             new Pattern("wgrad grouped", n -> List.of(n.b.add("dw", new Convolution.Wgrad(1, 1, 4, 3), n.map("x"),
                     n.map("dy")))),
+            new Pattern("stem + statistics", n -> n.statistics(n.b.add("y", new Convolution.Forward(2, 3, 1),
+                    n.map("x", 3, n.hw), n.weight(n.c, 3, 7)))),
+            new Pattern("stem wgrad", n -> List.of(n.b.add("dw", new Convolution.Wgrad(2, 3, 1, 7), n.map("x", 3, n.hw),
+                    n.map("dy", n.c, n.hw / 2)))),
+            new Pattern("forward grouped + statistics", n -> n.statistics(n.b.add("y", new Convolution.Forward(2, 1, 4),
+                    n.map("x"), n.weight(n.c, n.c / 4, 3)))),
+            new Pattern("dgrad grouped stride 2", n -> List.of(n.b.add("dx", new Convolution.Dgrad(2, 1, 4, n.hw, n.hw),
+                    n.map("dy", n.c, n.hw / 2), n.weight(n.c, n.c / 4, 3)))),
             new Pattern("forward + statistics", n -> n.statistics(n.forward(n.map("x"), 3, 1))),
             new Pattern("apply + relu + forward", n -> List.of(n.forward(n.act(Kind.RELU, n.apply(n.map("x"))), 3, 1))),
             new Pattern("apply + relu + forward + statistics",
@@ -119,7 +127,7 @@ record Pattern(String name, Function<Net, List<Value>> build) {
                     n.b.input("x", Type.f32(n.n, n.c)), n.b.input("dy", Type.f32(n.n, n.hw))))));
 
     Subgraph small(DType type) {
-        return at(new Net(new GraphBuilder(), type, 2, 8, 6));
+        return at(new Net(new GraphBuilder(), type, 2, 32, 6));
     }
 
     Subgraph large(DType type) {
