@@ -68,11 +68,21 @@ final class CpuKernels implements Kernels {
         if (nodes.size() == 1 || nodes.stream().allMatch(n -> n.op() instanceof Update)) {
             return true;
         }
+        if (winograd(nodes, activations).isPresent()) {
+            return outputs.equals(Set.of(nodes.getLast().output()));
+        }
         Optional<Product> product = Product.of(nodes, activations);
         if (product.isPresent()) {
             return outputs.equals(Set.of(nodes.getLast().output())) && descriptors.convolution(product.get(), 0).isPresent();
         }
         return FusedKernel.supports(nodes);
+    }
+
+    /** What these nodes are as a Winograd convolution, where the table says that it is the fastest. */
+    private Optional<Winograd> winograd(List<Node> nodes, Layout layout) {
+        List<Node> product = Winograd.product(nodes);
+        return product.size() == nodes.size() ? Optional.empty() : Product.of(product, layout)
+                .filter(p -> Winograd.NAME.equals(table.choices().get(p.key()))).flatMap(Winograd::of);
     }
 
     @Override
@@ -103,6 +113,14 @@ final class CpuKernels implements Kernels {
 
     @Override
     public List<Candidate> candidates(Subgraph s, Layout layout) {
+        Optional<Winograd> winograd = winograd(s.nodes(), layout);
+        if (winograd.isPresent()) {
+            Value weights = Winograd.weights(s.nodes());
+            return List.of(Candidate.of(Kernel.own("winograd_" + winograd.get().direction().name().toLowerCase()),
+                    s.inputs().stream().map(v -> v.equals(weights) ? Layout.DENSE : layout(v.shape(), layout)).toList(),
+                    s.outputs().stream().map(v -> v.equals(weights) ? Layout.DENSE : layout(v.shape(), layout)).toList(),
+                    WinogradKernel.workspace(descriptors, winograd.get())));
+        }
         Node n = s.nodes().getFirst();
         Optional<Product> product = Product.of(s.nodes(), layout);
         if (product.isPresent() && !ownDepthwise(n) && !ownGray(n)) {
