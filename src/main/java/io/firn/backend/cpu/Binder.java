@@ -53,12 +53,13 @@ final class Binder {
         return new DepthwiseWgrad((Convolution.Wgrad) n.op(), tensor(n.input(0)), tensor(n.input(1)), tensor(n.output()), workers);
     }
 
-    private WinogradKernel winograd(List<Node> nodes, long scratch) {
+    private Executable winograd(List<Node> nodes, long scratch) {
         List<Node> product = Winograd.product(nodes);
         Winograd sizes = Product.of(product, plan.activations()).flatMap(Winograd::of).orElseThrow();
         Node n = product.getFirst();
-        return new WinogradKernel(dnn, descriptors, sizes, tensor(n.input(0)), tensor(sizes.wgrad() ? n.input(1) : n.output()),
-                tensor(Winograd.weights(nodes)), scratch, workers);
+        Tensor from = tensor(n.input(0));
+        Tensor to = tensor(sizes.wgrad() ? n.input(1) : n.output());
+        return WinogradKernel.of(dnn, descriptors, sizes, from, to, tensor(Winograd.weights(nodes)), scratch, workers);
     }
 
     private GrayWgrad gray(Node n) {

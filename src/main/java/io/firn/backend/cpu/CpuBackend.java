@@ -126,8 +126,8 @@ public final class CpuBackend implements Backend {
         return new Binder(dnn, descriptors, workers, plan, bases);
     }
 
-    WinogradKernel winograd(Winograd sizes, Tensor from, Tensor to, Tensor w, long scratch) {
-        return new WinogradKernel(dnn, descriptors, sizes, from, to, w, scratch, workers);
+    Executable winograd(Winograd sizes, Tensor from, Tensor to, Tensor w, long scratch) {
+        return WinogradKernel.of(dnn, descriptors, sizes, from, to, w, scratch, workers);
     }
 
     /** Bytes of scratch memory that such a kernel needs. */

@@ -32,7 +32,7 @@ import org.bytedeco.dnnl.dnnl_memory_desc;
 final class Tuner {
     private static final int REPEATS = 3;
     /** Runs after which the own kernels' loops are compiled. */
-    private static final int COMPILED = 12;
+    private static final int COMPILED = 20;
     /** An implementation that is this much slower than the best so far in its first run is not run again. */
     private static final double HOPELESS = 2;
     /** All operands hold this byte: as f32 and as bf16 a small number that is no denormal. */
@@ -156,7 +156,7 @@ final class Tuner {
         try (NativeArena memory = new NativeArena(bytes)) {
             memory.segment(0, bytes).fill(FILLING);
             long at = memory.address();
-            try (WinogradKernel kernel = backend.winograd(w, new Tensor(at, from, w.layout()),
+            try (Executable kernel = backend.winograd(w, new Tensor(at, from, w.layout()),
                     new Tensor(at + toAt, to, w.layout()), new Tensor(at + weightsAt, weights, Layout.DENSE), at + scratch)) {
                 for (int i = 0; i < COMPILED; i++) {
                     kernel.run();

@@ -16,8 +16,8 @@ import java.util.Optional;
  * over channels, and the results are transformed back to 2x2 pixels: 16 multiplications where the direct way takes 36.
  *
  * <pre>
- * forward, dgrad   V = Bᵀ x B,  U = G w Gᵀ,  M[p] = V[p] U[p],   y = Aᵀ M A        p = 0 … 15
- * wgrad            V = Bᵀ x B,  D = A dy Aᵀ, M[p] = V[p]ᵀ D[p],  dw = Gᵀ M G
+ * forward, dgrad   V = Bᵀ x B,  U = G w Gᵀ,   M[p] = V[p] U[p],   y = Aᵀ M A        p = 0 … 15
+ * wgrad            V = Bᵀ x B,  D = A dy Aᵀ,  M[p] = V[p]ᵀ D[p],  dw = Gᵀ M G
  * </pre>
  *
  * @param direction of the convolution; the data gradient is the convolution of dy with the weights turned by half a turn
@@ -74,6 +74,11 @@ record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, 
     static Value weights(List<Node> nodes) {
         boolean packs = nodes.getFirst().op() instanceof Conversion.Cast;
         return packs ? nodes.getFirst().input(0) : nodes.getLast().output();
+    }
+
+    /** Whether {@link WinogradF32Kernel} computes it: a vector's 16 lanes and 32 registers are what it is written for. */
+    boolean f32() {
+        return dtype == DType.F32 && !wgrad() && Simd.LANES == 16 && to.c() % WinogradF32Kernel.PANEL == 0;
     }
 
     private Winograd with(int several) {

@@ -30,16 +30,17 @@ final class WinogradKernel implements Executable {
                    Workers workers) {
         this.sizes = sizes;
         this.workers = workers;
-        workers.reserve(Math.max(WinogradTiles.scratchBytes(sizes), WinogradWeights.SCRATCH_BYTES));
+        workers.reserve(WinogradTiles.scratchBytes(sizes));
+        workers.reserveFloats(WinogradWeights.SCRATCH_FLOATS);
         boolean bf16 = sizes.dtype() == DType.BF16;
         long v = scratch;
         long m = v + sizes.transformedBytes();
         long u = m + sizes.resultBytes();
         long own = u + sizes.weightBytes();
         zeros = new NativeArena(Math.max(WinogradTiles.rowBytes(from), WinogradTiles.rowBytes(to)));
-        source = new WinogradTiles(sizes, from, v, sizes.placeStride(sizes.from()), bf16, zeros.address());
-        other = new WinogradTiles(sizes, to, m, sizes.placeStride(sizes.to()), sizes.wgrad() && bf16, zeros.address());
-        weights = new WinogradWeights(w.type().shape(), w.address(), u, sizes.weightStride(), sizes.direction() == Product.Direction.DGRAD,
+        source = new WinogradTiles(sizes, from, sizes.placeStride(sizes.from()), bf16, zeros.address());
+        other = new WinogradTiles(sizes, to, sizes.placeStride(sizes.to()), sizes.wgrad() && bf16, zeros.address());
+        weights = new WinogradWeights(w.type().shape(), w.address(), u, sizes.to().c(), sizes.weightStride(), sizes.direction() == Product.Direction.DGRAD,
                 !sizes.wgrad() && bf16);
         try {
             product = primitive(dnn, descriptors, false, v, m, u, own);
@@ -48,13 +49,22 @@ final class WinogradKernel implements Executable {
             zeros.close();
             throw e;
         }
-        transformWeights = (i, thread) -> weights.transform(i, workers.scratch(thread));
-        transformSource = (i, thread) -> source.source(image(i), i / sizes.tileRows(), i % sizes.tileRows(),
+        transformWeights = (i, thread) -> weights.transform(i, workers.floats(thread));
+        long sourceRow = (long) sizes.tileColumns() * sizes.from().c() * sizes.dtype().bytes();
+        transformSource = (i, thread) -> source.source(image(i), i % sizes.tileRows(), v + i * sourceRow,
                 workers.scratch(thread));
+        long otherRow = (long) sizes.tileColumns() * sizes.to().c() * (sizes.wgrad() ? sizes.dtype().bytes() : 4);
         transformOther = sizes.wgrad()
-                ? (i, thread) -> other.gradient(image(i), i / sizes.tileRows(), i % sizes.tileRows(), workers.scratch(thread))
-                : (i, thread) -> other.result(image(i), i / sizes.tileRows(), i % sizes.tileRows(), workers.scratch(thread));
-        gradient = (i, thread) -> weights.gradient(i, workers.scratch(thread));
+                ? (i, thread) -> other.gradient(image(i), i % sizes.tileRows(), m + i * otherRow, workers.scratch(thread))
+                : (i, thread) -> other.result(image(i), i % sizes.tileRows(), m + i * otherRow, workers.scratch(thread));
+        gradient = (i, thread) -> weights.gradient(i, workers.floats(thread));
+    }
+
+    /** The kernel that is the fastest for these sizes. */
+    static Executable of(OneDnn dnn, Descriptors descriptors, Winograd sizes, Tensor from, Tensor to, Tensor w, long scratch,
+                         Workers workers) {
+        return sizes.f32() ? new WinogradF32Kernel(sizes, from, to, w, scratch, workers)
+                : new WinogradKernel(dnn, descriptors, sizes, from, to, w, scratch, workers);
     }
 
     private Primitive primitive(OneDnn dnn, Descriptors descriptors, boolean adds, long v, long m, long u, long own) {
@@ -64,6 +74,9 @@ final class WinogradKernel implements Executable {
 
     /** Bytes of scratch memory. */
     static long workspace(Descriptors descriptors, Winograd w) {
+        if (w.f32()) {
+            return WinogradF32Kernel.workspace(w);
+        }
         long own = descriptors.matrices(new Descriptors.Batch(w, false)).scratch();
         return w.bytes() + (w.wgrad() ? Math.max(own, descriptors.matrices(new Descriptors.Batch(w, true)).scratch()) : own);
     }

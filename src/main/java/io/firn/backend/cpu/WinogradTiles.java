@@ -16,31 +16,28 @@ final class WinogradTiles {
     private final Shape shape;
     private final boolean bf16;
     private final boolean blocked;
-    private final int tileRows;
     private final int tileColumns;
     private final long base;
-    private final long tiles;
     private final long placeBytes;
     private final boolean tiles16;
+    private final long stripBytes;
     /** Pixels as long as a row that stand for those beyond the image's edges. */
     private final long zeros;
 
     /**
      * @param activations their tensor
-     * @param tiles       address of the 16 matrices [tiles, C]
-     * @param placeStride elements from one matrix to the next
+     * @param placeStride elements from one of the 16 matrices of tiles to the next
      * @param bf16        whether the matrices are
      * @param zeros       address of {@link #rowBytes} zeros
      */
-    WinogradTiles(Winograd w, Tensor activations, long tiles, long placeStride, boolean bf16, long zeros) {
+    WinogradTiles(Winograd w, Tensor activations, long placeStride, boolean bf16, long zeros) {
         shape = activations.type().shape();
         this.bf16 = activations.type().dtype() == DType.BF16;
         blocked = activations.layout() instanceof Layout.Blocked16;
-        tileRows = w.tileRows();
         tileColumns = w.tileColumns();
         base = activations.address();
-        this.tiles = tiles;
         tiles16 = bf16;
+        stripBytes = (2L * tileColumns + 2) * VECTOR;
         placeBytes = placeStride * bytes(bf16);
         this.zeros = zeros;
     }
@@ -48,6 +45,10 @@ final class WinogradTiles {
     /** Bytes of scratch memory that a thread needs. */
     static long scratchBytes(Winograd w) {
         return 4L * (2 * w.tileColumns() + 2) * VECTOR;
+    }
+
+    long stripBytes() {
+        return stripBytes;
     }
 
     /** Bytes of a row of pixels, one channel's vector after the other. */
@@ -79,44 +80,48 @@ final class WinogradTiles {
         return base + element * bytes(bf16);
     }
 
-    private long tile(int image, int tileRow, int c) {
-        return tiles + (((long) image * tileRows + tileRow) * tileColumns * shape.c() + c) * bytes(tiles16);
-    }
-
-    /** V = Bᵀ x B of a row of tiles: image {@code n}, which is the chunk's {@code image}. */
-    void source(int n, int image, int tileRow, long scratch) {
-        long length = (2L * tileColumns + 2) * VECTOR;
+    /**
+     * V = Bᵀ x B of a row of tiles of image {@code n}.
+     *
+     * @param tiles address of the first tile's channels in the first matrix [tiles, C]
+     */
+    void source(int n, int tileRow, long tiles, long scratch) {
         for (int c = 0; c < shape.c(); c += Simd.LANES) {
-            int h = 2 * tileRow - 1;
-            long r0 = row(n, h, c);
-            long r1 = row(n, h + 1, c);
-            long r2 = row(n, h + 2, c);
-            long r3 = row(n, h + 3, c);
-            clearEdges(scratch, length, 1);
-            if (bf16) {
-                sourceColumns16(r0, r1, r2, r3, scratch + VECTOR, length, shape.w(), pixelBytes());
-            } else {
-                sourceColumns(r0, r1, r2, r3, scratch + VECTOR, length, shape.w(), pixelBytes());
-            }
-            long to = tile(image, tileRow, c);
+            sourceStrips(n, tileRow, c, scratch);
+            long to = tiles + (long) c * bytes(tiles16);
             for (int r = 0; r < 4; r++) {
                 if (tiles16) {
-                    sourceRows16(scratch + r * length, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 2);
+                    sourceRows16(scratch + r * stripBytes, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 2);
                 } else {
-                    sourceRows(scratch + r * length, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 4);
+                    sourceRows(scratch + r * stripBytes, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 4);
                 }
             }
         }
     }
 
+    /** The first step, Bᵀ x, of a vector of channels: four strips of {@link #stripBytes}, two vectors a tile and two more. */
+    void sourceStrips(int n, int tileRow, int c, long scratch) {
+        int h = 2 * tileRow - 1;
+        long r0 = row(n, h, c);
+        long r1 = row(n, h + 1, c);
+        long r2 = row(n, h + 2, c);
+        long r3 = row(n, h + 3, c);
+        clearEdges(scratch, 1);
+        if (bf16) {
+            sourceColumns16(r0, r1, r2, r3, scratch + VECTOR, stripBytes, shape.w(), pixelBytes());
+        } else {
+            sourceColumns(r0, r1, r2, r3, scratch + VECTOR, stripBytes, shape.w(), pixelBytes());
+        }
+    }
+
     /** Zeros left and right of what is written of the four strips in scratch memory. */
-    private void clearEdges(long scratch, long length, int before) {
+    private void clearEdges(long scratch, int before) {
         for (int r = 0; r < 4; r++) {
             if (before > 0) {
-                Simd.store(Simd.ZERO, scratch + r * length);
+                Simd.store(Simd.ZERO, scratch + r * stripBytes);
             }
-            for (long x = (before + shape.w()) * (long) VECTOR; x < length; x += VECTOR) {
-                Simd.store(Simd.ZERO, scratch + r * length + x);
+            for (long x = (before + shape.w()) * (long) VECTOR; x < stripBytes; x += VECTOR) {
+                Simd.store(Simd.ZERO, scratch + r * stripBytes + x);
             }
         }
     }
@@ -180,23 +185,22 @@ final class WinogradTiles {
     }
 
     /** D = A dy Aᵀ of a row of tiles. */
-    void gradient(int n, int image, int tileRow, long scratch) {
-        long length = (2L * tileColumns + 2) * VECTOR;
+    void gradient(int n, int tileRow, long tiles, long scratch) {
         for (int c = 0; c < shape.c(); c += Simd.LANES) {
             long r0 = row(n, 2 * tileRow, c);
             long r1 = row(n, 2 * tileRow + 1, c);
-            clearEdges(scratch, length, 0);
+            clearEdges(scratch, 0);
             if (bf16) {
-                gradientColumns16(r0, r1, scratch, length, shape.w(), pixelBytes());
+                gradientColumns16(r0, r1, scratch, stripBytes, shape.w(), pixelBytes());
             } else {
-                gradientColumns(r0, r1, scratch, length, shape.w(), pixelBytes());
+                gradientColumns(r0, r1, scratch, stripBytes, shape.w(), pixelBytes());
             }
-            long to = tile(image, tileRow, c);
+            long to = tiles + (long) c * bytes(tiles16);
             for (int r = 0; r < 4; r++) {
                 if (tiles16) {
-                    gradientRows16(scratch + r * length, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 2);
+                    gradientRows16(scratch + r * stripBytes, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 2);
                 } else {
-                    gradientRows(scratch + r * length, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 4);
+                    gradientRows(scratch + r * stripBytes, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 4);
                 }
             }
         }
@@ -256,29 +260,35 @@ final class WinogradTiles {
         }
     }
 
-    /** y = Aᵀ M A of a row of tiles; M is f32. */
-    void result(int n, int image, int tileRow, long scratch) {
-        long length = 2L * tileColumns * VECTOR;
-        int width = shape.w();
+    /**
+     * y = Aᵀ M A of a row of tiles; M is f32.
+     *
+     * @param tiles address of the first tile in the first matrix [tiles, C]
+     */
+    void result(int n, int tileRow, long tiles, long scratch) {
         for (int c = 0; c < shape.c(); c += Simd.LANES) {
-            long from = tile(image, tileRow, c);
             for (int column = 0; column < 4; column++) {
-                resultColumns(from + column * placeBytes, 4 * placeBytes, scratch + column * VECTOR, tileColumns,
+                resultColumns(tiles + 4L * c + column * placeBytes, 4 * placeBytes, scratch + column * VECTOR, tileColumns,
                         shape.c() * 4);
             }
-            for (int r = 0; r < 2 && 2 * tileRow + r < shape.h(); r++) {
-                long to = row(n, 2 * tileRow + r, c);
-                long strip = scratch + r * 4L * VECTOR;
-                if (bf16) {
-                    resultRows16(strip, to, width, pixelBytes());
-                } else {
-                    resultRows(strip, to, width, pixelBytes());
-                }
+            resultOf(n, tileRow, c, scratch);
+        }
+    }
+
+    /** The second step, from eight vectors of sums a tile: four columns of the upper row of pixels, four of the lower. */
+    void resultOf(int n, int tileRow, int c, long scratch) {
+        for (int r = 0; r < 2 && 2 * tileRow + r < shape.h(); r++) {
+            long to = row(n, 2 * tileRow + r, c);
+            long strip = scratch + r * 4L * VECTOR;
+            if (bf16) {
+                resultRows16(strip, to, shape.w(), pixelBytes());
+            } else {
+                resultRows(strip, to, shape.w(), pixelBytes());
             }
         }
     }
 
-    /** Both sums of one of a tile's columns, eight vectors a tile: four columns of the upper row, four of the lower. */
+    /** Both sums of one of a tile's columns, and so eight vectors a tile. */
     private static void resultColumns(long from, long place, long to, int count, int step) {
         for (int i = 0; i < count; i++) {
             FloatVector b = Simd.load(from + place);

@@ -1,6 +1,8 @@
 package io.firn.backend.cpu;
 
 import io.firn.graph.Shape;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -11,9 +13,12 @@ import jdk.incubator.vector.FloatVector;
 final class WinogradWeights {
     private static final int BLOCK = 16;
     private static final int TAPS = 9;
-    private static final int LINE = 4 * BLOCK;
-    /** Of the turned block, and of what lies between the two steps of a transform. */
-    static final long SCRATCH_BYTES = (BLOCK * TAPS + 12) * (long) LINE;
+    /** Floats of the taps of 16 filters. */
+    private static final int ROW = BLOCK * TAPS;
+    /** Floats of a block as it lies in memory, of the turned block, and of what lies between the two steps of a transform. */
+    static final int SCRATCH_FLOATS = 2 * BLOCK * ROW + 12 * BLOCK;
+    private static final int TURNED = BLOCK * ROW;
+    private static final int BETWEEN = 2 * BLOCK * ROW;
     private static final FloatVector HALF = Simd.of(0.5f);
 
     private final long dense;
@@ -22,6 +27,7 @@ final class WinogradWeights {
     private final int inputs;
     private final boolean turned;
     private final boolean bf16;
+    private final int panel;
     private final long placeBytes;
     /** Of outputs in a task: two of bf16 fill a cache line. */
     private final int blocks;
@@ -29,17 +35,19 @@ final class WinogradWeights {
     /**
      * @param dense    address of the weights, or of where their gradient goes
      * @param matrices address of the 16 matrices
+     * @param panel    columns that lie together: 16 matrices of so many, then those of the next
      * @param stride   elements from one matrix to the next
      * @param turned   whether the matrices are [O,I] and the taps are in reverse order, for the data gradient; else [I,O]
      * @param bf16     whether the matrices are
      */
-    WinogradWeights(Shape w, long dense, long matrices, long stride, boolean turned, boolean bf16) {
+    WinogradWeights(Shape w, long dense, long matrices, int panel, long stride, boolean turned, boolean bf16) {
         this.dense = dense;
         this.matrices = matrices;
         outputs = w.dim(0);
         inputs = w.dim(1);
         this.turned = turned;
         this.bf16 = bf16;
+        this.panel = panel;
         placeBytes = stride * (bf16 ? 2 : 4);
         blocks = outputs % (2 * BLOCK) == 0 ? 2 : 1;
     }
@@ -49,12 +57,9 @@ final class WinogradWeights {
         return outputs / BLOCK / blocks;
     }
 
-    private int columns() {
-        return turned ? inputs : outputs;
-    }
-
     private long place(int row, int column) {
-        return matrices + ((long) row * columns() + column) * (bf16 ? 2 : 4);
+        return matrices + column / panel * Winograd.PLACES * placeBytes
+                + ((long) row * panel + column % panel) * (bf16 ? 2 : 4);
     }
 
     private long filter(int o, int i) {
@@ -62,7 +67,7 @@ final class WinogradWeights {
     }
 
     /** U of a task's output channels. */
-    void transform(int task, long scratch) {
+    void transform(int task, float[] scratch) {
         for (int i = 0; i < inputs; i += BLOCK) {
             for (int b = 0; b < blocks; b++) {
                 transform((task * blocks + b) * BLOCK, i, scratch);
@@ -70,32 +75,32 @@ final class WinogradWeights {
         }
     }
 
-    private void transform(int o, int i, long scratch) {
-        long between = scratch + BLOCK * TAPS * LINE;
-        // Of the plain form a row is an input channel, and its columns are output channels; else the reverse.
+    private void transform(int o, int i, float[] scratch) {
         for (int k = 0; k < BLOCK; k++) {
-            if (turned) {
-                scatter(filter(o + k, i), scratch + k * TAPS * LINE);
-            } else {
-                spread(filter(o + k, i), scratch + 4 * k);
-            }
+            MemorySegment.copy(Simd.MEMORY, ValueLayout.JAVA_FLOAT, filter(o + k, i), scratch, k * ROW, ROW);
+        }
+        // Of the plain form a row is an input channel, and its columns are output channels; else the reverse.
+        if (turned) {
+            turnWithin(scratch);
+        } else {
+            turn(scratch);
         }
         for (int row = 0; row < BLOCK; row++) {
             long to = turned ? place(o + row, i) : place(i + row, o);
             for (int lane = 0; lane < BLOCK; lane += Simd.LANES) {
-                long taps = scratch + row * TAPS * LINE + 4 * lane;
-                weightColumns(turned ? taps + 8 * LINE : taps, turned ? -LINE : LINE, between);
+                int taps = TURNED + row * ROW + lane;
+                weightColumns(scratch, turned ? taps + 8 * BLOCK : taps, turned ? -BLOCK : BLOCK);
                 if (bf16) {
-                    weightRows16(between, to + 2L * lane, placeBytes);
+                    weightRows16(scratch, to + 2L * lane, placeBytes);
                 } else {
-                    weightRows(between, to + 4L * lane, placeBytes);
+                    weightRows(scratch, to + 4L * lane, placeBytes);
                 }
             }
         }
     }
 
     /** dw of a task's output channels. */
-    void gradient(int task, long scratch) {
+    void gradient(int task, float[] scratch) {
         for (int i = 0; i < inputs; i += BLOCK) {
             for (int b = 0; b < blocks; b++) {
                 gradient((task * blocks + b) * BLOCK, i, scratch);
@@ -103,111 +108,121 @@ final class WinogradWeights {
         }
     }
 
-    private void gradient(int o, int i, long scratch) {
-        long between = scratch + BLOCK * TAPS * LINE;
+    private void gradient(int o, int i, float[] scratch) {
         for (int row = 0; row < BLOCK; row++) {
             for (int lane = 0; lane < BLOCK; lane += Simd.LANES) {
-                gradientColumns(place(i + row, o + lane), placeBytes, between);
-                gradientRows(between, scratch + row * TAPS * LINE + 4 * lane);
+                gradientColumns(place(i + row, o + lane), placeBytes, scratch);
+                gradientRows(scratch, TURNED + row * ROW + lane);
             }
         }
+        turnBack(scratch);
         for (int k = 0; k < BLOCK; k++) {
-            collect(scratch + 4 * k, filter(o + k, i));
+            MemorySegment.copy(scratch, k * ROW, Simd.MEMORY, ValueLayout.JAVA_FLOAT, filter(o + k, i), ROW);
         }
     }
 
-    /** The taps of 16 filters that lie in a row become one lane of 144 vectors. */
-    private static void spread(long from, long to) {
-        for (int j = 0; j < BLOCK * TAPS; j++) {
-            Native.putFloat(to + (long) j * LINE, Native.getFloat(from + 4L * j));
-        }
-    }
-
-    private static void collect(long from, long to) {
-        for (int j = 0; j < BLOCK * TAPS; j++) {
-            Native.putFloat(to + 4L * j, Native.getFloat(from + (long) j * LINE));
-        }
-    }
-
-    /** The taps of 16 filters that lie in a row become 9 vectors of 16 lanes. */
-    private static void scatter(long from, long to) {
-        for (int tap = 0; tap < TAPS; tap++) {
-            for (int lane = 0; lane < BLOCK; lane++) {
-                Native.putFloat(to + tap * LINE + 4L * lane, Native.getFloat(from + 4L * (lane * TAPS + tap)));
+    /** Each tap of each of 16 filters in a row becomes a vector over the rows. */
+    private static void turn(float[] x) {
+        for (int k = 0; k < BLOCK; k++) {
+            for (int j = 0; j < ROW; j++) {
+                x[TURNED + j * BLOCK + k] = x[k * ROW + j];
             }
         }
+    }
+
+    private static void turnBack(float[] x) {
+        for (int k = 0; k < BLOCK; k++) {
+            for (int j = 0; j < ROW; j++) {
+                x[k * ROW + j] = x[TURNED + j * BLOCK + k];
+            }
+        }
+    }
+
+    /** Each tap becomes a vector over the 16 filters of a row. */
+    private static void turnWithin(float[] x) {
+        for (int k = 0; k < BLOCK; k++) {
+            for (int tap = 0; tap < TAPS; tap++) {
+                for (int lane = 0; lane < BLOCK; lane++) {
+                    x[TURNED + k * ROW + tap * BLOCK + lane] = x[k * ROW + lane * TAPS + tap];
+                }
+            }
+        }
+    }
+
+    private static FloatVector load(float[] x, int at) {
+        return FloatVector.fromArray(Simd.F, x, at);
     }
 
     /** G w: from 3 rows of 3 taps to 4 rows of 3; {@code step} is that of the taps. */
-    private static void weightColumns(long from, long step, long to) {
+    private static void weightColumns(float[] x, int from, int step) {
         for (int column = 0; column < 3; column++) {
-            FloatVector a = Simd.load(from);
-            FloatVector c = Simd.load(from + 6 * step);
-            FloatVector b = Simd.load(from + 3 * step).mul(HALF);
+            int at = from + column * step;
+            int to = BETWEEN + column * BLOCK;
+            FloatVector a = load(x, at);
+            FloatVector c = load(x, at + 6 * step);
+            FloatVector b = load(x, at + 3 * step).mul(HALF);
             FloatVector ends = a.add(c).mul(HALF);
-            Simd.store(a, to);
-            Simd.store(ends.add(b), to + 3 * LINE);
-            Simd.store(ends.sub(b), to + 6 * LINE);
-            Simd.store(c, to + 9 * LINE);
-            from += step;
-            to += LINE;
+            a.intoArray(x, to);
+            ends.add(b).intoArray(x, to + 3 * BLOCK);
+            ends.sub(b).intoArray(x, to + 6 * BLOCK);
+            c.intoArray(x, to + 9 * BLOCK);
         }
     }
 
-    private static void weightRows(long from, long to, long place) {
+    private static void weightRows(float[] x, long to, long place) {
         for (int r = 0; r < 4; r++) {
-            FloatVector a = Simd.load(from);
-            FloatVector c = Simd.load(from + 2 * LINE);
-            FloatVector b = Simd.load(from + LINE).mul(HALF);
+            int from = BETWEEN + 3 * r * BLOCK;
+            FloatVector a = load(x, from);
+            FloatVector c = load(x, from + 2 * BLOCK);
+            FloatVector b = load(x, from + BLOCK).mul(HALF);
             FloatVector ends = a.add(c).mul(HALF);
             Simd.store(a, to);
             Simd.store(ends.add(b), to + place);
             Simd.store(ends.sub(b), to + 2 * place);
             Simd.store(c, to + 3 * place);
-            from += 3 * LINE;
             to += 4 * place;
         }
     }
 
-    private static void weightRows16(long from, long to, long place) {
+    private static void weightRows16(float[] x, long to, long place) {
         for (int r = 0; r < 4; r++) {
-            FloatVector a = Simd.load(from);
-            FloatVector c = Simd.load(from + 2 * LINE);
-            FloatVector b = Simd.load(from + LINE).mul(HALF);
+            int from = BETWEEN + 3 * r * BLOCK;
+            FloatVector a = load(x, from);
+            FloatVector c = load(x, from + 2 * BLOCK);
+            FloatVector b = load(x, from + BLOCK).mul(HALF);
             FloatVector ends = a.add(c).mul(HALF);
             Simd.storeBf16(a, to);
             Simd.storeBf16(ends.add(b), to + place);
             Simd.storeBf16(ends.sub(b), to + 2 * place);
             Simd.storeBf16(c, to + 3 * place);
-            from += 3 * LINE;
             to += 4 * place;
         }
     }
 
     /** Gᵀ M: from 4 rows of 4 places to 3 rows of 4. */
-    private static void gradientColumns(long from, long place, long to) {
+    private static void gradientColumns(long from, long place, float[] x) {
         for (int column = 0; column < 4; column++) {
+            int to = BETWEEN + column * BLOCK;
             FloatVector b = Simd.load(from + 4 * place).mul(HALF);
             FloatVector c = Simd.load(from + 8 * place).mul(HALF);
             FloatVector both = b.add(c);
-            Simd.store(Simd.load(from).add(both), to);
-            Simd.store(b.sub(c), to + 4 * LINE);
-            Simd.store(Simd.load(from + 12 * place).add(both), to + 8 * LINE);
+            Simd.load(from).add(both).intoArray(x, to);
+            b.sub(c).intoArray(x, to + 4 * BLOCK);
+            Simd.load(from + 12 * place).add(both).intoArray(x, to + 8 * BLOCK);
             from += place;
-            to += LINE;
         }
     }
 
-    private static void gradientRows(long from, long to) {
+    private static void gradientRows(float[] x, int to) {
         for (int r = 0; r < 3; r++) {
-            FloatVector b = Simd.load(from + LINE).mul(HALF);
-            FloatVector c = Simd.load(from + 2 * LINE).mul(HALF);
+            int from = BETWEEN + 4 * r * BLOCK;
+            FloatVector b = load(x, from + BLOCK).mul(HALF);
+            FloatVector c = load(x, from + 2 * BLOCK).mul(HALF);
             FloatVector both = b.add(c);
-            Simd.store(Simd.load(from).add(both), to);
-            Simd.store(b.sub(c), to + LINE);
-            Simd.store(Simd.load(from + 3 * LINE).add(both), to + 2 * LINE);
-            from += 4 * LINE;
-            to += 3 * LINE;
+            load(x, from).add(both).intoArray(x, to);
+            b.sub(c).intoArray(x, to + BLOCK);
+            load(x, from + 3 * BLOCK).add(both).intoArray(x, to + 2 * BLOCK);
+            to += 3 * BLOCK;
         }
     }
 }
