@@ -10,16 +10,22 @@ import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
+import io.firn.report.Report;
 import io.firn.train.Classifier;
 import io.firn.train.Config;
+import io.firn.train.Converted;
 import io.firn.train.Devices;
 import io.firn.train.Run;
 import io.firn.train.RunSummary;
 import io.firn.train.TrainRequest;
+import io.firn.weights.AtomicFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * Firn from Java: what the command line does, as functions.
@@ -79,7 +85,19 @@ public final class Firn {
         return Run.train(request);
     }
 
-    /** Reads a trained network, from a weight file that Firn wrote or a run folder. */
+    /**
+     * Makes one page about one or several runs.
+     *
+     * @param runs their folders
+     * @param file the page, replaced whole
+     */
+    public static Report report(List<Path> runs, Path file) {
+        Report report = Report.of(runs);
+        AtomicFile.write(file, report.html().getBytes(StandardCharsets.UTF_8));
+        return report;
+    }
+
+    /** Reads a trained network, from a weight file that says what it holds, as Firn writes them, or a run folder. */
     public static Classifier load(Path weights) {
         return load(weights, Map.of());
     }
@@ -92,5 +110,20 @@ public final class Firn {
     /** Reads a trained network that computes on these devices and says what there is to say. */
     public static Classifier load(Path weights, Config options, Devices devices, Classifier.Remarks remarks) {
         return Classifier.open(weights, options, devices, remarks);
+    }
+
+    /**
+     * Writes a network's weights in the format that {@code target} is named after: {@code .safetensors} or {@code .onnx}.
+     *
+     * @param weights a weight file of any format, or a run folder
+     * @param options {@code model} and its options, where the file does not say what model it holds
+     */
+    public static Converted convert(Path weights, Path target, Map<String, ?> options) {
+        return convert(weights, target, Config.of(options), false, _ -> { });
+    }
+
+    /** As {@link #convert(Path, Path, Map)}, saying what there is to say; {@code fold} folds batch norms into convolutions. */
+    public static Converted convert(Path weights, Path target, Config options, boolean fold, Consumer<String> say) {
+        return Converted.write(weights, target, options, fold, say);
     }
 }

@@ -37,7 +37,7 @@ final class ClassifierMixin {
     private String device;
 
     @Mixin
-    private NetMixin net;
+    private SizeMixin size;
 
     @Mixin
     private ImagesMixin images;

@@ -6,6 +6,8 @@ import io.firn.train.RunSummary;
 import io.firn.train.TrainOptions;
 import io.firn.train.TrainRequest;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import picocli.CommandLine.Command;
@@ -38,7 +40,8 @@ final class TrainCommand implements Runnable {
     private Double valSplit;
 
     @Option(names = "--init", paramLabel = "WEIGHTS",
-            description = "Weights to start from: a safetensors file with torchvision's names, or a run folder.")
+            description = "Weights to start from: safetensors, PyTorch's .pth or ONNX with torchvision's (or timm's) names, "
+                    + "or a run folder.")
     private Path init;
 
     @Option(names = "--output", paramLabel = "RUN", description = "The run's folder (default: runs/MODEL-DATE).")
@@ -91,8 +94,15 @@ final class TrainCommand implements Runnable {
             asked = asked.over(TrainOptions.read(config));
         }
         RunSummary s = Firn.train(new TrainRequest(asked, Optional.ofNullable(output), resume, true, firn.devices(),
-                firn.err()));
+                firn.err(), words()));
         print.print(s, () -> text(s));
+    }
+
+    /** The command line as it was typed. */
+    private List<String> words() {
+        List<String> words = new ArrayList<>(List.of("firn"));
+        words.addAll(spec.root().commandLine().getParseResult().originalArgs());
+        return words;
     }
 
     private static String text(RunSummary s) {

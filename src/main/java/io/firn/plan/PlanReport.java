@@ -6,6 +6,7 @@ import io.firn.graph.State;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
  * A plan as {@code firn plan --json} and a run's {@code plan.json} show it. FLOPs and bytes are exact, times predicted.
@@ -39,17 +40,18 @@ public record PlanReport(String model, String target, String precision, int batc
      *
      * @param computes  each op with the name of the node, such as {@code conv layer1.0.conv1}
      * @param workspace bytes of scratch memory that nothing else uses meanwhile
+     * @param live      bytes of the scratch arena that are in use at this launch, its workspace included
      */
     public record Step(String name, String op, String phase, int stream, String kernel, List<String> computes,
-                       long flops, long bytes, long workspace, @JsonProperty("predicted_ms") double predictedMs) {
+                       long flops, long bytes, long workspace, @JsonProperty("predicted_ms") double predictedMs, long live) {
         public Step {
             computes = List.copyOf(computes);
         }
 
-        static Step of(Launch l) {
+        static Step of(Launch l, long live) {
             return new Step(l.name(), l.op(), l.phase().label(), l.stream(), l.kernel().toString(),
                     l.subgraph().nodes().stream().map(n -> n.op().label() + " " + n.name()).toList(), l.flops(),
-                    l.bytes(), l.workspace(), l.predictedMs());
+                    l.bytes(), l.workspace(), l.predictedMs(), live);
         }
     }
 
@@ -69,8 +71,12 @@ public record PlanReport(String model, String target, String precision, int batc
                 u.flops() - plan.flops(), u.bytes() - plan.bytes())).orElse(new Removed(0, 0, 0));
         return new PlanReport(model, plan.target().name(), plan.precision().label(), plan.batch(), resolution(plan),
                 elements(parameters), elements(trained), new Flops(forward, plan.flops() - forward),
-                PlanMemory.of(program, plan), plan.predictedMs(), plan.launches().stream().map(Step::of).toList(),
-                removed);
+                PlanMemory.of(program, plan), plan.predictedMs(), steps(plan), removed);
+    }
+
+    private static List<Step> steps(Plan plan) {
+        List<Long> live = LiveMemory.of(plan);
+        return IntStream.range(0, live.size()).mapToObj(i -> Step.of(plan.launches().get(i), live.get(i))).toList();
     }
 
     private static long elements(Collection<State> states) {

@@ -73,9 +73,25 @@ final class Inference {
 
     /** Metrics over the loader's set; null where {@code stop} cut it short. */
     Evaluation evaluate(Loader loader, BooleanSupplier stop, IntConsumer done) {
+        return evaluate(loader, stop, done, (_, _, _, _, _, _) -> { });
+    }
+
+    /** Takes an image that has a label, with its cross-entropy. */
+    @FunctionalInterface
+    interface Judged {
+        void image(int index, int label, double loss, float[] logits, int from, int classes);
+    }
+
+    /** The same, telling of each image. */
+    Evaluation evaluate(Loader loader, BooleanSupplier stop, IntConsumer done, Judged judged) {
         long start = System.nanoTime();
         Score score = new Score();
-        boolean whole = run(loader, stop, done, (_, label, values, from, n) -> score.add(values, from, n, label));
+        boolean whole = run(loader, stop, done, (index, label, values, from, n) -> {
+            double entropy = score.add(values, from, n, label);
+            if (label >= 0) {
+                judged.image(index, label, entropy, values, from, n);
+            }
+        });
         return whole ? score.result((System.nanoTime() - start) / 1e9) : null;
     }
 }

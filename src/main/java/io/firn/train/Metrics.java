@@ -17,6 +17,9 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
+import java.util.Objects;
+import java.util.SequencedMap;
 
 /**
  * Writes {@code metrics.jsonl}: a line per step and one per epoch, each handed to the system as a whole, so that whoever
@@ -30,6 +33,9 @@ public final class Metrics implements AutoCloseable {
     /** What one line says. NaN and infinities are written as strings, since JSON has no such numbers. */
     public sealed interface Line {
         String kind();
+
+        /** Its numbers by TensorBoard's tag. */
+        SequencedMap<String, Double> scalars();
     }
 
     /**
@@ -48,6 +54,15 @@ public final class Metrics implements AutoCloseable {
         public String kind() {
             return "step";
         }
+
+        @Override
+        public SequencedMap<String, Double> scalars() {
+            SequencedMap<String, Double> scalars = new LinkedHashMap<>();
+            scalars.put("loss/train", (double) loss);
+            scalars.put("learning_rate", lr);
+            scalars.put("images_per_s", (double) imagesPerS);
+            return scalars;
+        }
     }
 
     /** An epoch's line; without validation the values of it are null, and left out. Top1 and top5 are between 0 and 1. */
@@ -58,6 +73,17 @@ public final class Metrics implements AutoCloseable {
         @JsonProperty
         public String kind() {
             return "epoch";
+        }
+
+        @Override
+        public SequencedMap<String, Double> scalars() {
+            SequencedMap<String, Double> scalars = new LinkedHashMap<>();
+            scalars.put("loss/epoch", trainLoss);
+            scalars.put("loss/validation", valLoss);
+            scalars.put("top1/validation", valTop1);
+            scalars.put("top5/validation", valTop5);
+            scalars.values().removeIf(Objects::isNull);
+            return scalars;
         }
     }
 

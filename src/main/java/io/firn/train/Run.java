@@ -12,10 +12,12 @@ import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
+import io.firn.report.Report;
 import io.firn.weights.AtomicFile;
 import io.firn.weights.Initializer;
 import io.firn.weights.Matching;
-import io.firn.weights.Safetensors;
+import io.firn.weights.WeightFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -99,7 +101,9 @@ public final class Run {
     private Optional<Matching> init(Setup s) {
         return Optional.ofNullable(s.options().net().init()).map(name -> {
             Path file = WeightFiles.find(Path.of(name));
-            Matching m = Matching.match(s.model(1).graph(), Safetensors.read(file), file.toString());
+            WeightFile read = WeightFile.read(file);
+            read.messages().forEach(this::say);
+            Matching m = Matching.match(s.model(1).graph(), read.weights(), file.toString());
             m.messages().forEach(this::say);
             return m;
         });
@@ -116,12 +120,25 @@ public final class Run {
         }
         s.options().config().write(folder.config());
         writePlan(s, planned, folder.plan());
+        Environment.here(s, request.command(), at.step()).append(folder.environment());
+        RunSummary summary;
         try (Signals signals = request.signals() ? Signals.install() : Signals.none();
              Session session = s.backend().load(planned.program)) {
             filling.into(session);
             try (Trainer trainer = new Trainer(s, folder, session, planned.table, signals, at, request.log())) {
-                return trainer.train();
+                summary = trainer.train();
             }
+        }
+        writeReport(folder);
+        return summary;
+    }
+
+    /** The run is done by now: whatever fails here is told, and costs nothing else. */
+    private void writeReport(RunFolder folder) {
+        try {
+            AtomicFile.write(folder.report(), Report.of(List.of(folder.root())).html().getBytes(StandardCharsets.UTF_8));
+        } catch (RuntimeException | OutOfMemoryError | LinkageError e) {
+            say("report.html was not written: %s; try again with: firn report %s".formatted(e.getMessage(), folder.root()));
         }
     }
 

@@ -145,6 +145,21 @@ public final class RunFolder implements AutoCloseable {
         return root.resolve("plan.json");
     }
 
+    /** One page about the run, written at its end. */
+    public Path report() {
+        return root.resolve("report.html");
+    }
+
+    /** What the best weights said about each image of the validation (see {@link Outcomes}). */
+    public Path predictions() {
+        return root.resolve("predictions.jsonl");
+    }
+
+    /** Where the run's processes ran, and how they were asked for (see {@link Environment}). */
+    public Path environment() {
+        return root.resolve("environment.jsonl");
+    }
+
     /** Releases the lock; the file of it stays, since deleting it would let two processes hold different ones. */
     @Override
     public void close() {

@@ -9,10 +9,14 @@ final class Score {
     private long top1;
     private long top5;
 
-    /** Adds an image's logits: {@code classes} numbers from {@code from} on. */
-    void add(float[] logits, int from, int classes, int label) {
+    /**
+     * Adds an image's logits: {@code classes} numbers from {@code from} on.
+     *
+     * @return its cross-entropy; NaN without a label
+     */
+    double add(float[] logits, int from, int classes, int label) {
         if (label < 0) {
-            return;
+            return Double.NaN;
         }
         images++;
         double own = logits[from + label];
@@ -30,9 +34,11 @@ final class Score {
         for (int c = 0; c < classes; c++) {
             sum += Math.exp(logits[from + c] - largest);
         }
-        loss += Math.log(sum) + largest - own;
+        double entropy = Math.log(sum) + largest - own;
+        loss += entropy;
         top1 += before < 1 ? 1 : 0;
         top5 += before < TOP ? 1 : 0;
+        return entropy;
     }
 
     Evaluation result(double seconds) {

@@ -5,6 +5,7 @@ import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -16,10 +17,21 @@ import java.util.Optional;
  * @param resume  whether to go on with the run that is there
  * @param signals whether Ctrl-C and SIGTERM end the run with a checkpoint
  * @param log     where progress and remarks go
+ * @param command the command line's words, to be kept with the run; empty where a Java program asks
  */
 public record TrainRequest(Config asked, Optional<Path> output, boolean resume, boolean signals, Devices devices,
-                           PrintStream log) {
+                           PrintStream log, List<String> command) {
     private static final Path RUNS = Path.of("runs");
+
+    public TrainRequest {
+        command = List.copyOf(command);
+    }
+
+    /** A training that a Java program asks for. */
+    public TrainRequest(Config asked, Optional<Path> output, boolean resume, boolean signals, Devices devices,
+                        PrintStream log) {
+        this(asked, output, resume, signals, devices, log, List.of());
+    }
 
     /** A quiet training in this machine's process that leaves signals alone. */
     public static TrainRequest of(Map<String, ?> options, Path output) {
@@ -29,7 +41,7 @@ public record TrainRequest(Config asked, Optional<Path> output, boolean resume, 
 
     /** The same, going on with what is there. */
     public TrainRequest resumed() {
-        return new TrainRequest(asked, output, true, signals, devices, log);
+        return new TrainRequest(asked, output, true, signals, devices, log, command);
     }
 
     /** The folder of the run. */

@@ -11,15 +11,17 @@ import io.firn.models.ModelOptions;
 import io.firn.models.Models;
 import io.firn.models.Preset;
 import io.firn.weights.Matching;
-import io.firn.weights.Safetensors;
 import io.firn.weights.Tensor;
+import io.firn.weights.WeightFile;
 import io.firn.weights.Weights;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
 
@@ -70,10 +72,16 @@ record TrainedNet(ModelCard card, boolean named, SequencedMap<String, float[]> t
      *              {@code mean}, {@code std} to see images otherwise than the file says
      * @throws UserError (data) where it cannot be read or does not fit; (usage) where it does not say what model it is
      */
-    static TrainedNet read(Path init, Config asked, java.util.function.Consumer<String> say) {
+    static TrainedNet read(Path init, Config asked, Consumer<String> say) {
         Path file = WeightFiles.find(init);
+        WeightFile read = WeightFile.read(file);
+        read.messages().forEach(say);
+        return of(read.weights(), file, asked, say);
+    }
+
+    /** As {@link #read}, of a file that was read. */
+    static TrainedNet of(Weights weights, Path file, Config asked, Consumer<String> say) {
         Asked a = asked.bind(Asked.class);
-        Weights weights = Safetensors.read(file);
         Optional<ModelCard> known = ModelCard.of(weights.metadata(), file);
         known.filter(c -> a.model != null && !a.model.equals(c.model())).ifPresent(c -> {
             throw UserError.usage("--model %s: %s holds a %s; leave --model out", a.model, file, c.model());
@@ -90,7 +98,7 @@ record TrainedNet(ModelCard card, boolean named, SequencedMap<String, float[]> t
                     card.classes().size());
         }
         m.messages().forEach(say);
-        return new TrainedNet(card, known.isPresent(), m.tensors());
+        return new TrainedNet(card, known.isPresent() && !card.classes().equals(numbers(card.options())), m.tensors());
     }
 
     /** The card of a file that says nothing about itself: the number of classes and channels are read off its tensors. */
@@ -110,17 +118,20 @@ record TrainedNet(ModelCard card, boolean named, SequencedMap<String, float[]> t
         }
         Model model = Models.build(a.model, options);
         Preset p = model.preset();
-        return new ModelCard(a.model, model.options(), IntStream.range(0, model.options().classes())
-                .mapToObj(String::valueOf).toList(), new Preprocessing(p.resize(), p.crop(), model.options().channels(),
-                p.mean(), p.std()));
+        return new ModelCard(a.model, model.options(), numbers(model.options()), new Preprocessing(p.resize(), p.crop(),
+                model.options().channels(), p.mean(), p.std()));
+    }
+
+    /** Names of classes that are not known. */
+    private static List<String> numbers(ModelOptions options) {
+        return IntStream.range(0, options.classes()).mapToObj(String::valueOf).toList();
     }
 
     /** A dimension of the file's tensor for the weight of a certain node. */
     private static OptionalInt dimension(Weights weights, Graph graph, Class<? extends Op> op, Predicate<Node> which,
                                          int dim) {
         return graph.nodes().stream().filter(n -> op.isInstance(n.op()) && which.test(n)).map(n -> n.input(1).name())
-                .flatMap(name -> weights.tensors().entrySet().stream()
-                        .filter(e -> e.getKey().equals(name) || e.getKey().equals("module." + name)))
-                .map(e -> e.getValue()).map(Tensor::shape).filter(s -> s.rank() > dim).mapToInt(s -> s.dim(dim)).findFirst();
+                .map(weights.tensors()::get).filter(Objects::nonNull).map(Tensor::shape)
+                .filter(s -> s.rank() > dim).mapToInt(s -> s.dim(dim)).findFirst();
     }
 }

@@ -8,6 +8,7 @@ import io.firn.error.UserError;
 import io.firn.models.Model;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
+import io.firn.report.EventFile;
 import java.io.PrintStream;
 import java.util.Locale;
 import java.util.Optional;
@@ -21,6 +22,7 @@ final class Trainer implements AutoCloseable {
     private final Signals signals;
     private final Progress progress;
     private final Metrics metrics;
+    private final EventFile events;
     private final Loader loader;
     private final Optional<Loader> validation;
     private final Schedule schedule;
@@ -60,6 +62,7 @@ final class Trainer implements AutoCloseable {
         this.at = at;
         checkpointed = at.step();
         metrics = Metrics.resume(folder.metrics(), at.step(), at.epochLines(total));
+        events = EventFile.start(folder.root(), at.step());
         progress = Progress.of("train", total, at.step(), log);
     }
 
@@ -118,8 +121,13 @@ final class Trainer implements AutoCloseable {
         long now = System.nanoTime();
         double speed = setup.options().recipe().batch() / ((now - lineAt) / 1e9);
         lineAt = now;
-        metrics.add(new Metrics.Step(at.step(), at.epoch(), loss[0], rate, (float) speed));
+        record(new Metrics.Step(at.step(), at.epoch(), loss[0], rate, (float) speed));
         progress.step(at.step(), loss[0], speed);
+    }
+
+    private void record(Metrics.Line line) {
+        metrics.add(line);
+        events.add(at.step(), line.scalars());
     }
 
     /** Validates and writes the epoch's line. A stop in between leaves the epoch open, to be finished by the next process. */
@@ -127,10 +135,7 @@ final class Trainer implements AutoCloseable {
         boolean whole = at.batch() == loader.batchesPerEpoch();
         Evaluation e = validate();
         trainLoss = at.lossSum() / Math.max(1, at.batch());
-        if (e != null && e.top1() > at.best()) {
-            states.write(folder.best(), model.graph(), card(), at.step());
-        }
-        metrics.add(new Metrics.Epoch(at.epoch(), trainLoss, e == null ? null : e.loss(), e == null ? null : e.top1(),
+        record(new Metrics.Epoch(at.epoch(), trainLoss, e == null ? null : e.loss(), e == null ? null : e.top1(),
                 e == null ? null : e.top5(), at.seconds()));
         progress.say(String.format(Locale.ROOT, "epoch %d: loss %.4f%s, %.1f s", at.epoch(), trainLoss, e == null ? ""
                 : String.format(Locale.ROOT, ", validation loss %.4f, top-1 %.2f %%, top-5 %.2f %%", e.loss(),
@@ -139,17 +144,23 @@ final class Trainer implements AutoCloseable {
         at = at.afterEpoch(whole, e == null ? -1 : e.top1());
     }
 
+    /** Metrics of the network as it is, which is kept where it is the best so far; null without validation images. */
     private Evaluation validate() {
         if (validation.isEmpty()) {
             return null;
         }
+        Outcomes outcomes = new Outcomes(setup.validation().orElseThrow());
         Evaluation e = new Inference(session, session.program().plan(Plans.EVALUATE))
-                .evaluate(validation.get(), signals::requested, _ -> { });
+                .evaluate(validation.get(), signals::requested, _ -> { }, outcomes::add);
         stopIfAsked();
         at = at.withSeconds(e.seconds());
         if (!Double.isFinite(e.loss())) {
             throw new UserError(UserError.Kind.DIVERGED, "the validation loss is %s after step %d; lower --lr (it was %s)"
                     .formatted(e.loss(), at.step(), setup.options().recipe().lr()));
+        }
+        if (e.top1() > at.best()) {
+            states.write(folder.best(), model.graph(), card(), at.step());
+            outcomes.write(folder.predictions(), at, e, setup.classes(), setup.preprocessing());
         }
         return e;
     }
@@ -198,6 +209,7 @@ final class Trainer implements AutoCloseable {
     public void close() {
         progress.close();
         metrics.close();
+        events.close();
         loader.close();
         validation.ifPresent(Loader::close);
     }

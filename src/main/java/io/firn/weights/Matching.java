@@ -1,6 +1,6 @@
 package io.firn.weights;
 
-import static io.firn.weights.SafetensorsHeader.quote;
+import static io.firn.weights.Malformed.quote;
 
 import io.firn.error.UserError;
 import io.firn.graph.Convolution;
@@ -28,7 +28,6 @@ import java.util.stream.Collectors;
  * @param messages what was put right, a line each
  */
 public record Matching(SequencedMap<String, float[]> tensors, Set<String> fresh, List<String> messages) {
-    private static final String DATA_PARALLEL = "module.";
     private static final int MOST_LISTED = 10;
 
     /** As {@link #match(Graph, Weights, String)}, where no file is known. */
@@ -39,14 +38,14 @@ public record Matching(SequencedMap<String, float[]> tensors, Set<String> fresh,
     /**
      * Finds a tensor for each parameter and running statistic of the graph. A classifier of another number of classes
      * is left out as fresh; the first convolution of a net for gray images gets the sum over the file's channels;
-     * {@code num_batches_tracked} is ignored; the prefix of PyTorch's DataParallel is taken off.
+     * {@code num_batches_tracked} is ignored.
      *
      * @param source names the weights in errors, such as their path
      * @throws UserError (data) that lists missing, unexpected and misshapen tensors, for any other difference
      */
     public static Matching match(Graph graph, Weights weights, String source) {
         List<String> messages = new ArrayList<>();
-        SequencedMap<String, Tensor> given = withoutCounts(withoutPrefix(weights.tensors(), messages));
+        SequencedMap<String, Tensor> given = withoutCounts(weights.tensors());
         Optional<Node> head = find(graph, Linear.Forward.class, n -> graph.outputs().containsValue(n.output()));
         Optional<Node> first = find(graph, Convolution.Forward.class, n -> graph.inputs().contains(n.input(0)));
         Set<String> fresh = head.map(n -> replaced(n, given, messages)).orElse(Set.of());
@@ -72,16 +71,6 @@ public record Matching(SequencedMap<String, float[]> tensors, Set<String> fresh,
         given.keySet().forEach(name -> wrong.add("unexpected " + quote(name)));
         refuse(wrong, source);
         return new Matching(tensors, fresh, List.copyOf(messages));
-    }
-
-    private static SequencedMap<String, Tensor> withoutPrefix(SequencedMap<String, Tensor> given, List<String> messages) {
-        if (given.isEmpty() || !given.keySet().stream().allMatch(n -> n.startsWith(DATA_PARALLEL))) {
-            return given;
-        }
-        messages.add("took the prefix '%s' off every name".formatted(DATA_PARALLEL));
-        SequencedMap<String, Tensor> map = new LinkedHashMap<>();
-        given.forEach((name, t) -> map.put(name.substring(DATA_PARALLEL.length()), t));
-        return map;
     }
 
     private static SequencedMap<String, Tensor> withoutCounts(SequencedMap<String, Tensor> given) {

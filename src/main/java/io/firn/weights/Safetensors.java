@@ -32,6 +32,15 @@ public final class Safetensors {
     private Safetensors() {
     }
 
+    /** Whether a file that begins so is meant to be one. */
+    static boolean is(byte[] head) {
+        if (head.length <= LENGTH_BYTES || head[LENGTH_BYTES] != '{') {
+            return false;
+        }
+        long length = ByteBuffer.wrap(head).order(ByteOrder.LITTLE_ENDIAN).getLong();
+        return 0 < length && length <= MAX_HEADER;
+    }
+
     /**
      * Reads a file; F16, BF16, F64 and I64 tensors become f32. Memory stays within a few times the file's size.
      *
@@ -57,11 +66,11 @@ public final class Safetensors {
                 tensors.put(e.getKey(), new Tensor(e.getValue().shape(), readData(in, chunk, e.getValue())));
             }
             return new Weights(tensors, header.metadata());
-        } catch (SafetensorsHeader.Malformed e) {
+        } catch (Malformed e) {
             throw UserError.data("%s: %s", file, e.getMessage()).causedBy(e);
         } catch (JsonProcessingException e) {
             throw UserError.data("%s: the safetensors header is no valid JSON: %s", file,
-                    SafetensorsHeader.quote(e.getOriginalMessage())).causedBy(e);
+                    Malformed.quote(e.getOriginalMessage())).causedBy(e);
         } catch (IOException e) {
             throw UserError.data("cannot read %s: %s", file, AtomicFile.reason(e)).causedBy(e);
         }
@@ -69,12 +78,12 @@ public final class Safetensors {
 
     private static int headerLength(FileChannel in, ByteBuffer chunk) throws IOException {
         if (in.size() < LENGTH_BYTES) {
-            throw new SafetensorsHeader.Malformed("%d bytes are no safetensors file", in.size());
+            throw new Malformed("%d bytes are no safetensors file", in.size());
         }
         readFully(in, chunk.clear().limit(LENGTH_BYTES));
         long length = chunk.flip().getLong();
         if (length < 2 || length > in.size() - LENGTH_BYTES || length > MAX_HEADER) {
-            throw new SafetensorsHeader.Malformed("a header of %s bytes in a file of %d: no safetensors file, or truncated",
+            throw new Malformed("a header of %s bytes in a file of %d: no safetensors file, or truncated",
                     Long.toUnsignedString(length), in.size());
         }
         return (int) length;

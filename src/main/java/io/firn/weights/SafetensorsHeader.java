@@ -1,5 +1,7 @@
 package io.firn.weights;
 
+import static io.firn.weights.Malformed.quote;
+
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
@@ -30,15 +32,6 @@ record SafetensorsHeader(SequencedMap<String, Entry> entries, Map<String, String
 
     /** One tensor's place: bytes begin (inclusive) to end (exclusive) after the header. */
     record Entry(Element element, Shape shape, long begin, long end) {
-    }
-
-    /** What is wrong with a header; the reader adds which file. */
-    static final class Malformed extends IOException {
-        private static final long serialVersionUID = 1L;
-
-        Malformed(String message, Object... args) {
-            super(message.formatted(args));
-        }
     }
 
     /**
@@ -167,11 +160,5 @@ record SafetensorsHeader(SequencedMap<String, Entry> entries, Map<String, String
         if (end != size) {
             throw new Malformed("%s ends at byte %d of %d: the file is damaged", before, end, size);
         }
-    }
-
-    /** A name as it may stand in a message of one line. */
-    static String quote(String name) {
-        String cut = name.length() <= 80 ? name : name.substring(0, 77) + "...";
-        return "'" + cut.replaceAll("\\p{C}", "?") + "'";
     }
 }

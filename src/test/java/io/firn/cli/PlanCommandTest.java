@@ -40,7 +40,8 @@ class PlanCommandTest {
         assertThat(fields(p.get("removed"))).containsExactly("launches", "flops", "bytes");
         assertThat(launches(p)).allSatisfy(l -> {
             assertThat(fields(l)).containsExactly("name", "op", "phase", "stream", "kernel", "computes", "flops", "bytes",
-                    "workspace", "predicted_ms");
+                    "workspace", "predicted_ms", "live");
+            assertThat(l.get("live").asLong()).isBetween(l.get("workspace").asLong() + 1, p.get("memory").get("total").asLong());
             assertThat(Set.of("input", "forward", "backward", "collective", "optimizer")).contains(l.get("phase").asText());
         });
         assertThat(p.get("model").asText()).isEqualTo("resnet20");

@@ -73,6 +73,16 @@ class TrainCommandsTest {
     }
 
     @Test
+    void theRunKeepsItsCommandAndWhereItRan() throws IOException {
+        JsonNode kept = new ObjectMapper().readTree(run.resolve("environment.jsonl").toFile());
+        assertThat(fields(kept)).containsExactly("started", "command", "step", "firn", "java", "system", "machine", "target",
+                "libraries");
+        List<String> words = StreamSupport.stream(kept.get("command").spliterator(), false).map(JsonNode::asText).toList();
+        assertThat(words).startsWith("firn", "train").containsSequence("--max-steps", "4").endsWith("--json");
+        assertThat(kept.get("machine").get("cores").asInt()).isPositive();
+    }
+
+    @Test
     void helpShowsExamples() {
         for (String command : List.of("train", "evaluate", "predict")) {
             var help = CommandLineRun.here(command, "--help");

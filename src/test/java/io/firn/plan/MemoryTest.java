@@ -7,6 +7,7 @@ import io.firn.graph.Value;
 import io.firn.models.ModelOptions;
 import io.firn.models.Models;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -30,6 +31,12 @@ class MemoryTest {
                 for (Plan plan : p.plans()) {
                     String what = "%s of %s, batch %d, %s".formatted(plan.name(), name, batch, k.versions());
                     assertThat(plan.liveBytes()).as(what).isEqualTo(live(plan));
+                    long most = Collections.max(LiveMemory.of(plan));
+                    if (plan.prepare().isEmpty()) {
+                        assertThat(most).as(what).isEqualTo(plan.liveBytes());
+                    } else {
+                        assertThat(most).as(what).isLessThanOrEqualTo(plan.liveBytes());
+                    }
                     assertThat((double) plan.scratch() / plan.liveBytes()).as(what).isBetween(1.0, 1.15);
                 }
             }

@@ -77,8 +77,10 @@ class TrainerTest {
         assertThat(s.epochs()).isEqualTo(4);
         assertThat(s.bestTop1()).isGreaterThan(0.8);
         try (var files = Files.list(run)) {
-            assertThat(files.map(p -> p.getFileName().toString())).containsExactlyInAnyOrder(".lock", "config.toml",
-                    "metrics.jsonl", "plan.json", "weights.safetensors", "best.safetensors", "checkpoint");
+            assertThat(files.map(p -> p.getFileName().toString().replaceFirst("(tfevents).*", "$1")))
+                    .containsExactlyInAnyOrder(".lock", "config.toml", "metrics.jsonl", "plan.json", "weights.safetensors",
+                            "best.safetensors", "checkpoint", "events.out.tfevents", "environment.jsonl",
+                            "predictions.jsonl", "report.html");
         }
         List<JsonNode> lines = metrics(run);
         assertThat(lines.stream().filter(l -> l.get("kind").asText().equals("step"))).hasSize(24)
@@ -226,6 +228,20 @@ class TrainerTest {
         }
         assertThat(b.tensors().get("layer3.0.conv1.weight").data())
                 .isNotEqualTo(a.tensors().get("layer3.0.conv1.weight").data());
+    }
+
+    @Test
+    void aReportThatCannotBeWrittenCostsNothingElse() throws IOException {
+        Path run = folder.resolve("run");
+        Firn.train(options("max-steps", 2), run);
+        Files.delete(run.resolve("report.html"));
+        Files.createDirectories(run.resolve("report.html/full"));
+        var log = new ByteArrayOutputStream();
+        RunSummary s = Firn.train(new TrainRequest(Config.of(Map.of("max-steps", 3)), Optional.of(run), true, false,
+                Devices::local, new PrintStream(log)));
+        assertThat(s.steps()).isEqualTo(3);
+        assertThat(log.toString()).contains("report.html was not written: cannot write ").contains("firn report " + run);
+        assertThat(weights(run).tensors().get("bn1.num_batches_tracked").data()).containsExactly(3);
     }
 
     @Test

@@ -81,17 +81,6 @@ class MatchingTest {
     }
 
     @Test
-    void thePrefixOfDataParallelIsTakenOff() {
-        SequencedMap<String, Tensor> prefixed = new LinkedHashMap<>();
-        tensors(model(SMALL)).forEach((n, t) -> prefixed.put("module." + n, t));
-        Matching found = match(model(SMALL), prefixed);
-        assertThat(found.messages()).containsExactly("took the prefix 'module.' off every name");
-        assertThat(found.tensors()).containsKey("conv1.weight");
-        prefixed.put("stray", Tensor.scalar(1));
-        assertThatThrownBy(() -> match(model(SMALL), prefixed)).isInstanceOf(UserError.class);
-    }
-
-    @Test
     void otherDifferencesAreListed() {
         SequencedMap<String, Tensor> t = tensors(model(SMALL));
         t.remove("bn1.bias");

@@ -1,0 +1,54 @@
+package io.firn.train;
+
+import io.firn.data.Augment;
+import io.firn.data.DamagedImage;
+import io.firn.data.Dataset;
+import io.firn.data.Transform;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Base64;
+import java.util.Optional;
+import javax.imageio.ImageIO;
+
+/** A small picture of what the network sees of an image, as a data URI: PNG where that is small anyway, else JPEG. */
+final class Thumbnail {
+    private static final int SIDE = 96;
+    private static final int PIXELS_OF_A_PNG = 40 * 40;
+
+    private Thumbnail() {
+    }
+
+    /** Of an image of a set, cut as for the network; empty where it cannot be read any more. */
+    static Optional<String> of(Dataset set, int index, Preprocessing p) {
+        int side = Math.min(SIDE, p.resolution());
+        // The same share is cut off; an image that is taken as it is shrinks whole.
+        int resize = side == p.resolution() ? p.resize()
+                : Math.max(side, (int) ((long) Math.max(p.resize(), p.resolution()) * side / p.resolution()));
+        try {
+            byte[] pixels = new Transform(side, side, p.channels(), Augment.NONE, resize, 0)
+                    .apply(set.image(index), 0, index, set.describe(index));
+            return Optional.of(encode(pixels, side, p.channels()));
+        } catch (DamagedImage e) {
+            return Optional.empty();
+        }
+    }
+
+    private static String encode(byte[] pixels, int side, int channels) {
+        var image = new BufferedImage(side, side, channels == 1 ? BufferedImage.TYPE_BYTE_GRAY : BufferedImage.TYPE_INT_RGB);
+        for (int i = 0; i < pixels.length; i++) {
+            int at = i / channels;
+            image.getRaster().setSample(at % side, at / side, i % channels, pixels[i] & 0xff);
+        }
+        String format = side * side <= PIXELS_OF_A_PNG ? "png" : "jpeg";
+        var bytes = new ByteArrayOutputStream();
+        try {
+            ImageIO.setUseCache(false);
+            ImageIO.write(image, format, bytes);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return "data:image/%s;base64,%s".formatted(format, Base64.getEncoder().encodeToString(bytes.toByteArray()));
+    }
+}
