@@ -40,9 +40,10 @@ final class Binder {
         List<Node> nodes = l.subgraph().nodes();
         return switch (l.kernel().name()) {
             case "fused" -> FusedKernel.compile(nodes, this::tensor, Set.copyOf(l.subgraph().outputs()), workers)::run;
+            case "winograd_forward", "winograd_dgrad", "winograd_wgrad" -> winograd(nodes, scratch(l));
             case "gray_wgrad" -> gray(nodes.getFirst())::run;
             case "depthwise_wgrad" -> depthwise(nodes.getFirst())::run;
-            case "update" -> update(nodes)::run;
+            case "update" -> update(nodes);
             case "linear", "linear_dgrad" -> LinearKernel.of(nodes.getFirst(), this::tensor, workers)::run;
             default -> SmallKernels.of(nodes.getFirst(), this::tensor, workers)::run;
         };
@@ -50,6 +51,15 @@ final class Binder {
 
     private DepthwiseWgrad depthwise(Node n) {
         return new DepthwiseWgrad((Convolution.Wgrad) n.op(), tensor(n.input(0)), tensor(n.input(1)), tensor(n.output()), workers);
+    }
+
+    private Executable winograd(List<Node> nodes, long scratch) {
+        List<Node> product = Winograd.product(nodes);
+        Winograd sizes = Product.of(product, plan.activations()).flatMap(Winograd::of).orElseThrow();
+        Node n = product.getFirst();
+        Tensor from = tensor(n.input(0));
+        Tensor to = tensor(sizes.wgrad() ? n.input(1) : n.output());
+        return WinogradKernel.of(dnn, descriptors, sizes, from, to, tensor(Winograd.weights(nodes)), scratch, workers);
     }
 
     private GrayWgrad gray(Node n) {

@@ -126,6 +126,15 @@ public final class CpuBackend implements Backend {
         return new Binder(dnn, descriptors, workers, plan, bases);
     }
 
+    Executable winograd(Winograd sizes, Tensor from, Tensor to, Tensor w, long scratch) {
+        return WinogradKernel.of(dnn, descriptors, sizes, from, to, w, scratch, workers);
+    }
+
+    /** Bytes of scratch memory that such a kernel needs. */
+    long winogradBytes(Winograd sizes) {
+        return WinogradKernel.workspace(descriptors, sizes);
+    }
+
     Reorder reorder(Tensor from, Tensor to) {
         return new Reorder(dnn, descriptors, "unpack", from, to, 0);
     }

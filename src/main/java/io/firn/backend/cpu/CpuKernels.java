@@ -32,6 +32,8 @@ import java.util.Set;
 /** What the CPU computes and how: oneDNN for products and pooling, own kernels for all that is bound by memory. */
 final class CpuKernels implements Kernels {
     static final String ONEDNN = "onednn";
+    /** Raised when own kernels that compete with the library's are added or become faster: what was measured before is stale. */
+    private static final int OWN_KERNELS = 2;
     private static final int LARGEST_OWN_DEPTHWISE = 7;
 
     private final Descriptors descriptors;
@@ -68,11 +70,21 @@ final class CpuKernels implements Kernels {
         if (nodes.size() == 1 || nodes.stream().allMatch(n -> n.op() instanceof Update)) {
             return true;
         }
+        if (winograd(nodes, activations).isPresent()) {
+            return outputs.equals(Set.of(nodes.getLast().output()));
+        }
         Optional<Product> product = Product.of(nodes, activations);
         if (product.isPresent()) {
             return outputs.equals(Set.of(nodes.getLast().output())) && descriptors.convolution(product.get(), 0).isPresent();
         }
         return FusedKernel.supports(nodes);
+    }
+
+    /** What these nodes are as a Winograd convolution, where the table says that it is the fastest. */
+    private Optional<Winograd> winograd(List<Node> nodes, Layout layout) {
+        List<Node> product = Winograd.product(nodes);
+        return product.size() == nodes.size() ? Optional.empty() : Product.of(product, layout)
+                .filter(p -> Winograd.NAME.equals(table.choices().get(p.key()))).flatMap(Winograd::of);
     }
 
     @Override
@@ -103,6 +115,14 @@ final class CpuKernels implements Kernels {
 
     @Override
     public List<Candidate> candidates(Subgraph s, Layout layout) {
+        Optional<Winograd> winograd = winograd(s.nodes(), layout);
+        if (winograd.isPresent()) {
+            Value weights = Winograd.weights(s.nodes());
+            return List.of(Candidate.of(Kernel.own("winograd_" + winograd.get().direction().name().toLowerCase()),
+                    s.inputs().stream().map(v -> v.equals(weights) ? Layout.DENSE : layout(v.shape(), layout)).toList(),
+                    s.outputs().stream().map(v -> v.equals(weights) ? Layout.DENSE : layout(v.shape(), layout)).toList(),
+                    WinogradKernel.workspace(descriptors, winograd.get())));
+        }
         Node n = s.nodes().getFirst();
         Optional<Product> product = Product.of(s.nodes(), layout);
         if (product.isPresent() && !ownDepthwise(n) && !ownGray(n)) {
@@ -266,6 +286,6 @@ final class CpuKernels implements Kernels {
 
     @Override
     public String versions() {
-        return OneDnn.version();
+        return "%s, own kernels %d".formatted(OneDnn.version(), OWN_KERNELS);
     }
 }

@@ -2,6 +2,7 @@ package io.firn.backend.cpu;
 
 import static org.bytedeco.dnnl.global.dnnl.*;
 
+import java.util.List;
 import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.bytedeco.dnnl.dnnl_primitive_desc;
 
@@ -27,6 +28,13 @@ record Descriptor(dnnl_primitive_desc handle, String implementation, int variant
 
     dnnl_memory_desc workspace() {
         return OneDnn.query(handle, dnnl_query_workspace_md);
+    }
+
+    /** Operands of a matrix product at these addresses. */
+    List<Primitive.Argument> arguments(long source, long weights, long result) {
+        return List.of(new Primitive.Argument(DNNL_ARG_SRC, source(), source),
+                new Primitive.Argument(DNNL_ARG_WEIGHTS, weights(), weights),
+                new Primitive.Argument(DNNL_ARG_DST, OneDnn.query(handle, dnnl_query_dst_md), result));
     }
 
     /** Bytes of scratch memory that each execution needs. */

@@ -126,6 +126,41 @@ final class Descriptors implements AutoCloseable {
         });
     }
 
+    /** The 16 products of a Winograd convolution; {@code adds} to what is there already. */
+    record Batch(Winograd sizes, boolean adds) {
+    }
+
+    Descriptor matrices(Batch batch) {
+        Descriptor known = others.get(batch);
+        if (known != null) {
+            return known;
+        }
+        Winograd w = batch.sizes();
+        int places = Winograd.PLACES;
+        int tiles = w.tiles();
+        int rows = w.from().c();
+        int columns = w.to().c();
+        try (Scope s = new Scope()) {
+            long source = w.placeStride(w.from());
+            long other = w.placeStride(w.to());
+            long weights = w.weightStride();
+            dnnl_memory_desc a = s.own(w.wgrad() ? OneDnn.describe(new long[] {places, rows, tiles}, w.dtype(),
+                    new long[] {source, 1, rows}) : OneDnn.describe(new long[] {places, tiles, rows}, w.dtype(),
+                    new long[] {source, rows, 1}));
+            dnnl_memory_desc tileResults = s.own(OneDnn.describe(new long[] {places, tiles, columns},
+                    w.wgrad() ? w.dtype() : DType.F32, new long[] {other, columns, 1}));
+            dnnl_memory_desc u = s.own(OneDnn.describe(new long[] {places, rows, columns}, w.wgrad() ? DType.F32 : w.dtype(),
+                    new long[] {weights, columns, 1}));
+            dnnl_primitive_desc pd = new dnnl_primitive_desc();
+            OneDnn.check(dnnl_matmul_primitive_desc_create(pd, dnn.engine, a, w.wgrad() ? tileResults : u, null,
+                    w.wgrad() ? u : tileResults, batch.adds() ? s.adding() : dnn.userScratch),
+                    "dnnl_matmul_primitive_desc_create");
+            Descriptor d = kept(pd);
+            others.put(batch, d);
+            return d;
+        }
+    }
+
     /** Maximum pooling; {@code training} keeps the positions, which the gradient ({@code backward}) needs. */
     record Pool(Pooling.Max op, Shape x, Shape y, DType dtype, Layout layout, boolean training, boolean backward) {
     }
@@ -209,6 +244,18 @@ final class Descriptors implements AutoCloseable {
         dnnl_primitive_desc own(dnnl_primitive_desc pd) {
             ends.add(() -> OneDnn.check(dnnl_primitive_desc_destroy(pd), "dnnl_primitive_desc_destroy"));
             return pd;
+        }
+
+        /** The result is added to what its memory holds. */
+        dnnl_primitive_attr adding() {
+            dnnl_primitive_attr a = dnn.attributes();
+            ends.add(() -> OneDnn.check(dnnl_primitive_attr_destroy(a), "dnnl_primitive_attr_destroy"));
+            dnnl_post_ops after = new dnnl_post_ops();
+            OneDnn.check(dnnl_post_ops_create(after), "dnnl_post_ops_create");
+            OneDnn.check(dnnl_post_ops_append_sum(after, 1, 0, dnnl_data_type_undef), "dnnl_post_ops_append_sum");
+            OneDnn.check(dnnl_primitive_attr_set_post_ops(a, after), "dnnl_primitive_attr_set_post_ops");
+            OneDnn.check(dnnl_post_ops_destroy(after), "dnnl_post_ops_destroy");
+            return a;
         }
 
         /** What follows the convolution in the same call. */

@@ -90,6 +90,14 @@ final class OneDnn implements AutoCloseable {
         return md;
     }
 
+    /** A descriptor by strides, in elements; the caller destroys it. */
+    static dnnl_memory_desc describe(long[] dims, DType type, long[] strides) {
+        dnnl_memory_desc md = new dnnl_memory_desc();
+        check(dnnl_memory_desc_create_with_strides(md, dims.length, dims, type(type), strides),
+                "dnnl_memory_desc_create_with_strides");
+        return md;
+    }
+
     /** A descriptor of a tensor in an explicit layout; the caller destroys it. */
     static dnnl_memory_desc describe(Shape s, DType type, Layout layout) {
         int tag = switch (layout) {

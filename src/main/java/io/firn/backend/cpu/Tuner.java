@@ -3,6 +3,8 @@ package io.firn.backend.cpu;
 import static org.bytedeco.dnnl.global.dnnl.*;
 
 import io.firn.backend.Session;
+import io.firn.graph.DType;
+import io.firn.graph.Type;
 import io.firn.plan.Buffer;
 import io.firn.plan.Launch;
 import io.firn.plan.Layout;
@@ -15,6 +17,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -28,6 +31,8 @@ import org.bytedeco.dnnl.dnnl_memory_desc;
  */
 final class Tuner {
     private static final int REPEATS = 3;
+    /** Runs after which the own kernels' loops are compiled. */
+    private static final int COMPILED = 20;
     /** An implementation that is this much slower than the best so far in its first run is not run again. */
     private static final double HOPELESS = 2;
     /** All operands hold this byte: as f32 and as bf16 a small number that is no denormal. */
@@ -88,7 +93,7 @@ final class Tuner {
                 if (l.kernel().library().equals(CpuKernels.ONEDNN)) {
                     Product.of(l.subgraph().nodes(), plan.activations()).ifPresent(p -> {
                         String choice = known.choices().get(p.key());
-                        choices.computeIfAbsent(p.key(), key -> choice != null ? choice : CpuKernels.name(fastest(p)));
+                        choices.computeIfAbsent(p.key(), key -> choice != null ? choice : fastest(p));
                     });
                 }
             }
@@ -117,22 +122,48 @@ final class Tuner {
         }
     }
 
-    private Descriptor fastest(Product p) {
+    private String fastest(Product p) {
         List<Descriptor> all = descriptors.convolutions(p).stream()
                 .filter(d -> !d.implementation().startsWith("ref")).toList();
-        if (all.size() < 2) {
-            return all.isEmpty() ? descriptors.convolution(p, 0).orElseThrow() : all.getFirst();
+        Optional<Winograd> winograd = Winograd.of(p);
+        if (all.isEmpty()) {
+            return CpuKernels.name(descriptors.convolution(p, 0).orElseThrow());
         }
-        Descriptor best = all.getFirst();
+        String best = CpuKernels.name(all.getFirst());
+        if (all.size() == 1 && winograd.isEmpty()) {
+            return best;
+        }
         double shortest = Double.POSITIVE_INFINITY;
         for (Descriptor d : all) {
             double seconds = seconds(p, d, shortest);
             if (seconds < shortest) {
                 shortest = seconds;
-                best = d;
+                best = CpuKernels.name(d);
             }
         }
-        return best;
+        return winograd.isPresent() && seconds(p, winograd.get(), shortest) < shortest ? Winograd.NAME : best;
+    }
+
+    /** With the transforms of weights, where the others' reorders are not counted. */
+    private double seconds(Product p, Winograd w, double shortest) {
+        Type from = new Type(p.dtype(), w.from());
+        Type to = new Type(p.dtype(), w.to());
+        long toAt = Buffer.align(w.layout().bytes(from));
+        long weightsAt = toAt + Buffer.align(w.layout().bytes(to));
+        Type weights = new Type(DType.F32, p.w());
+        long scratch = weightsAt + Buffer.align(weights.bytes());
+        long bytes = scratch + backend.winogradBytes(w);
+        try (NativeArena memory = new NativeArena(bytes)) {
+            memory.segment(0, bytes).fill(FILLING);
+            long at = memory.address();
+            try (Executable kernel = backend.winograd(w, new Tensor(at, from, w.layout()),
+                    new Tensor(at + toAt, to, w.layout()), new Tensor(at + weightsAt, weights, Layout.DENSE), at + scratch)) {
+                for (int i = 0; i < COMPILED; i++) {
+                    kernel.run();
+                }
+                return least(kernel, shortest);
+            }
+        }
     }
 
     private double seconds(Product p, Descriptor d, double shortest) {
@@ -149,19 +180,23 @@ final class Tuner {
             List<Primitive.Argument> placed = operands.stream().map(a -> new Primitive.Argument(a.number(), a.layout(),
                     memory.address() + a.address())).toList();
             try (Primitive primitive = new Primitive(dnn, p.key(), d.handle(), placed, memory.address() + scratch)) {
-                backend.useThreads();
-                double least = once(primitive);
-                for (int i = 0; i < REPEATS && least < HOPELESS * shortest; i++) {
-                    least = Math.min(least, once(primitive));
-                }
-                return least;
+                return least(primitive, shortest);
             }
         }
     }
 
-    private static double once(Primitive primitive) {
+    private double least(Executable e, double shortest) {
+        backend.useThreads();
+        double least = once(e);
+        for (int i = 0; i < REPEATS && least < HOPELESS * shortest; i++) {
+            least = Math.min(least, once(e));
+        }
+        return least;
+    }
+
+    private static double once(Executable e) {
         long start = System.nanoTime();
-        primitive.run();
+        e.run();
         return 1e-9 * (System.nanoTime() - start);
     }
 

@@ -5,14 +5,18 @@ import io.firn.graph.Update;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * The optimizer's step for all parameters in one launch: weights and slots are replaced where they lie (f32), each
- * element read and written once. Ranges that lie behind one another and share their coefficients become one.
+ * element read and written once. Ranges that lie behind one another and share their coefficients become one;
+ * what does not fill a vector is stepped in a copy.
  */
-final class UpdateKernel implements Runnable {
+final class UpdateKernel implements Executable {
     /** Elements a task, so that tasks are many and long. */
     private static final long CHUNK = 1 << 16;
+    /** Bytes of a copy of what does not fill a vector: weights, gradients and at most two slots. */
+    private static final long COPY = 4L * Frame.VECTOR;
 
     /**
      * One parameter, or several that lie in a row.
@@ -36,10 +40,15 @@ final class UpdateKernel implements Runnable {
         }
     }
 
-    private final List<Segment> tasks = new ArrayList<>();
+    /** A range that fills vectors, and where its elements come from and return to if that is not where it lies. */
+    private record Range(Segment filled, Segment rest) {
+    }
+
+    private final List<Range> tasks = new ArrayList<>();
+    private final NativeArena copies;
     private final Tensor rates;
     private final Workers workers;
-    private final Workers.Task task = (i, thread) -> step(tasks.get(i));
+    private final Workers.Task task = (i, thread) -> run(tasks.get(i));
     private double learningRate;
     private double steps;
 
@@ -58,11 +67,24 @@ final class UpdateKernel implements Runnable {
                 merged.add(s);
             }
         }
-        for (Segment s : merged) {
-            for (long from = 0; from < s.elements(); from += CHUNK) {
-                tasks.add(s.part(from, Math.min(CHUNK, s.elements() - from)));
+        copies = new NativeArena(COPY * merged.size());
+        for (int i = 0; i < merged.size(); i++) {
+            Segment s = merged.get(i);
+            long whole = s.elements() - s.elements() % Simd.LANES;
+            for (long from = 0; from < whole; from += CHUNK) {
+                Segment part = s.part(from, Math.min(CHUNK, whole - from));
+                tasks.add(new Range(part, part));
+            }
+            if (whole < s.elements()) {
+                tasks.add(new Range(copy(s, copies.address() + COPY * i), s.part(whole, s.elements() - whole)));
             }
         }
+    }
+
+    /** A vector of each operand. */
+    private static Segment copy(Segment s, long at) {
+        return new Segment(s.op(), at, at + Frame.VECTOR,
+                IntStream.range(0, s.slots().length).mapToLong(i -> at + (2L + i) * Frame.VECTOR).toArray(), Simd.LANES);
     }
 
     @Override
@@ -72,6 +94,26 @@ final class UpdateKernel implements Runnable {
         workers.run(tasks.size(), task);
     }
 
+    private void run(Range r) {
+        if (r.rest == r.filled) {
+            step(r.filled);
+            return;
+        }
+        copy(r.rest, r.filled, r.rest.elements);
+        step(r.filled);
+        copy(r.filled, r.rest, r.rest.elements);
+    }
+
+    private static void copy(Segment from, Segment to, long elements) {
+        for (long i = 0; i < 4 * elements; i += 4) {
+            Native.putFloat(to.w + i, Native.getFloat(from.w + i));
+            Native.putFloat(to.g + i, Native.getFloat(from.g + i));
+            for (int k = 0; k < from.slots.length; k++) {
+                Native.putFloat(to.slots[k] + i, Native.getFloat(from.slots[k] + i));
+            }
+        }
+    }
+
     private void step(Segment s) {
         double lr = learningRate * s.op().factor();
         switch (s.op()) {
@@ -79,5 +121,10 @@ final class UpdateKernel implements Runnable {
             case Update.AdamW a -> UpdateLoops.adamW(s, a, lr, 1 - Math.pow(a.beta1(), steps), 1 - Math.pow(a.beta2(), steps));
             case Update.RmsProp r -> UpdateLoops.rmsProp(s, r, lr);
         }
+    }
+
+    @Override
+    public void close() {
+        copies.close();
     }
 }

@@ -4,23 +4,11 @@ import io.firn.graph.Update;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
-/** The optimizers' loops over a range of elements, of which the last may not fill a vector. */
+/** The optimizers' loops over a range of elements that fills vectors: with masks, the compiler inlines too little (see {@link Simd}). */
 final class UpdateLoops {
     private static final int BYTES = 4 * Simd.LANES;
 
     private UpdateLoops() {
-    }
-
-    private static FloatVector load(long address, long left) {
-        return left < Simd.LANES ? Simd.loadPart(address, (int) left, false) : Simd.load(address);
-    }
-
-    private static void store(FloatVector v, long address, long left) {
-        if (left < Simd.LANES) {
-            Simd.storePart(v, address, (int) left, false);
-        } else {
-            Simd.store(v, address);
-        }
     }
 
     static void sgd(UpdateKernel.Segment s, double lr, double momentum, double decay, boolean nesterov) {
@@ -31,15 +19,15 @@ final class UpdateLoops {
         long g = s.g();
         long v = momentum == 0 ? 0 : s.slots()[0];
         for (long left = s.elements(); left > 0; left -= Simd.LANES) {
-            FloatVector weight = load(w, left);
-            FloatVector d = weight.fma(lambda, load(g, left));
+            FloatVector weight = Simd.load(w);
+            FloatVector d = weight.fma(lambda, Simd.load(g));
             if (momentum != 0) {
-                FloatVector velocity = load(v, left).fma(mu, d);
-                store(velocity, v, left);
+                FloatVector velocity = Simd.load(v).fma(mu, d);
+                Simd.store(velocity, v);
                 d = nesterov ? velocity.fma(mu, d) : velocity;
                 v += BYTES;
             }
-            store(d.fma(rate, weight), w, left);
+            Simd.store(d.fma(rate, weight), w);
             w += BYTES;
             g += BYTES;
         }
@@ -59,14 +47,14 @@ final class UpdateLoops {
         long m = s.slots()[0];
         long q = s.slots()[1];
         for (long left = s.elements(); left > 0; left -= Simd.LANES) {
-            FloatVector d = load(g, left);
-            FloatVector first = load(m, left).mul(beta1).add(d.mul(rest1));
-            FloatVector second = load(q, left).mul(beta2).add(d.mul(d).mul(rest2));
+            FloatVector d = Simd.load(g);
+            FloatVector first = Simd.load(m).mul(beta1).add(d.mul(rest1));
+            FloatVector second = Simd.load(q).mul(beta2).add(d.mul(d).mul(rest2));
             FloatVector size = second.lanewise(VectorOperators.SQRT).fma(root, eps);
-            FloatVector weight = load(w, left).mul(keep).add(first.div(size).mul(rate));
-            store(first, m, left);
-            store(second, q, left);
-            store(weight, w, left);
+            FloatVector weight = Simd.load(w).mul(keep).add(first.div(size).mul(rate));
+            Simd.store(first, m);
+            Simd.store(second, q);
+            Simd.store(weight, w);
             w += BYTES;
             g += BYTES;
             m += BYTES;
@@ -88,19 +76,19 @@ final class UpdateLoops {
         long q = s.slots()[0];
         long v = momentum ? s.slots()[1] : 0;
         for (long left = s.elements(); left > 0; left -= Simd.LANES) {
-            FloatVector weight = load(w, left);
-            FloatVector d = weight.fma(lambda, load(g, left));
-            FloatVector square = load(q, left).mul(alpha).add(d.mul(d).mul(rest));
-            store(square, q, left);
+            FloatVector weight = Simd.load(w);
+            FloatVector d = weight.fma(lambda, Simd.load(g));
+            FloatVector square = Simd.load(q).mul(alpha).add(d.mul(d).mul(rest));
+            Simd.store(square, q);
             FloatVector size = inside ? square.add(eps).lanewise(VectorOperators.SQRT)
                     : square.lanewise(VectorOperators.SQRT).add(eps);
             FloatVector step = d.div(size);
             if (momentum) {
-                step = load(v, left).fma(mu, step);
-                store(step, v, left);
+                step = Simd.load(v).fma(mu, step);
+                Simd.store(step, v);
                 v += BYTES;
             }
-            store(step.fma(rate, weight), w, left);
+            Simd.store(step.fma(rate, weight), w);
             w += BYTES;
             g += BYTES;
             q += BYTES;

@@ -33,6 +33,7 @@ final class Workers implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private MemorySegment[] scratch = {};
     private long scratchBytes;
+    private float[][] floats = {};
 
     Workers(int threads) {
         if (threads < 1) {
@@ -140,6 +141,21 @@ final class Workers implements AutoCloseable {
     /** Address of a thread's scratch memory, whose contents do not outlive a task. */
     long scratch(int thread) {
         return scratch[thread].address();
+    }
+
+    /** Makes sure that every thread has that many floats of scratch memory. To be called while nothing runs. */
+    void reserveFloats(int count) {
+        if (floats.length == 0 || floats[0].length < count) {
+            floats = new float[threads()][count];
+        }
+    }
+
+    /**
+     * A thread's scratch memory as an array: in loops that are bound by arithmetic the compiler removes an array's checks,
+     * but not those of raw addresses.
+     */
+    float[] floats(int thread) {
+        return floats[thread];
     }
 
     @SuppressWarnings("unchecked")

@@ -52,7 +52,10 @@ class UpdateKernelTest {
                         memory.get(1).tensor.address() + from, slots, length));
                 at += 4L * length;
             }
-            new UpdateKernel(segments, new Guarded(arena, Rates.TYPE, Layout.DENSE, rates).tensor, workers).run();
+            try (UpdateKernel kernel = new UpdateKernel(segments, new Guarded(arena, Rates.TYPE, Layout.DENSE, rates).tensor,
+                    workers)) {
+                kernel.run();
+            }
             OpCase.compare(op + " weights", memory.get(0).read(), expected.get(0), 1e-6);
             OpCase.compare("gradients", memory.get(1).read(), operands.get(1), 0);
             for (int s = 0; s < op.slots().size(); s++) {

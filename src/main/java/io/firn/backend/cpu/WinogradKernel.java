@@ -1,0 +1,117 @@
+package io.firn.backend.cpu;
+
+import io.firn.graph.DType;
+import java.util.List;
+
+/** Runs a {@link Winograd} convolution: transforms by own kernels, products by oneDNN, chunk by chunk of images. */
+final class WinogradKernel implements Executable {
+    private final Winograd sizes;
+    private final Workers workers;
+    private final WinogradTiles source;
+    private final WinogradTiles other;
+    private final WinogradWeights weights;
+    private final Primitive product;
+    /** Of all chunks but the first, whose weight gradients are added up; null elsewhere. */
+    private final Primitive sum;
+    private final NativeArena zeros;
+    private final Workers.Task transformWeights;
+    private final Workers.Task transformSource;
+    private final Workers.Task transformOther;
+    private final Workers.Task gradient;
+    private int chunk;
+
+    /**
+     * @param from    what is transformed by B: x, or dy for the data gradient
+     * @param to      the result, or dy for the weight gradient
+     * @param w       the weights, or their gradient: f32, dense
+     * @param scratch address of its workspace
+     */
+    WinogradKernel(OneDnn dnn, Descriptors descriptors, Winograd sizes, Tensor from, Tensor to, Tensor w, long scratch,
+                   Workers workers) {
+        this.sizes = sizes;
+        this.workers = workers;
+        workers.reserve(WinogradTiles.scratchBytes(sizes));
+        workers.reserveFloats(WinogradWeights.SCRATCH_FLOATS);
+        boolean bf16 = sizes.dtype() == DType.BF16;
+        long v = scratch;
+        long m = v + sizes.transformedBytes();
+        long u = m + sizes.resultBytes();
+        long own = u + sizes.weightBytes();
+        zeros = new NativeArena(Math.max(WinogradTiles.rowBytes(from), WinogradTiles.rowBytes(to)));
+        source = new WinogradTiles(sizes, from, sizes.placeStride(sizes.from()), bf16, zeros.address());
+        other = new WinogradTiles(sizes, to, sizes.placeStride(sizes.to()), sizes.wgrad() && bf16, zeros.address());
+        weights = new WinogradWeights(w.type().shape(), w.address(), u, sizes.to().c(), sizes.weightStride(), sizes.direction() == Product.Direction.DGRAD,
+                !sizes.wgrad() && bf16);
+        try {
+            product = primitive(dnn, descriptors, false, v, m, u, own);
+            sum = sizes.wgrad() && sizes.chunks() > 1 ? primitive(dnn, descriptors, true, v, m, u, own) : null;
+        } catch (RuntimeException | Error e) {
+            zeros.close();
+            throw e;
+        }
+        transformWeights = (i, thread) -> weights.transform(i, workers.floats(thread));
+        long sourceRow = (long) sizes.tileColumns() * sizes.from().c() * sizes.dtype().bytes();
+        transformSource = (i, thread) -> source.source(image(i), i % sizes.tileRows(), v + i * sourceRow,
+                workers.scratch(thread));
+        long otherRow = (long) sizes.tileColumns() * sizes.to().c() * (sizes.wgrad() ? sizes.dtype().bytes() : 4);
+        transformOther = sizes.wgrad()
+                ? (i, thread) -> other.gradient(image(i), i % sizes.tileRows(), m + i * otherRow, workers.scratch(thread))
+                : (i, thread) -> other.result(image(i), i % sizes.tileRows(), m + i * otherRow, workers.scratch(thread));
+        gradient = (i, thread) -> weights.gradient(i, workers.floats(thread));
+    }
+
+    /** The kernel that is the fastest for these sizes. */
+    static Executable of(OneDnn dnn, Descriptors descriptors, Winograd sizes, Tensor from, Tensor to, Tensor w, long scratch,
+                         Workers workers) {
+        return sizes.f32() ? new WinogradF32Kernel(sizes, from, to, w, scratch, workers)
+                : new WinogradKernel(dnn, descriptors, sizes, from, to, w, scratch, workers);
+    }
+
+    private Primitive primitive(OneDnn dnn, Descriptors descriptors, boolean adds, long v, long m, long u, long own) {
+        Descriptor d = descriptors.matrices(new Descriptors.Batch(sizes, adds));
+        return new Primitive(dnn, "winograd", d.handle(), sizes.wgrad() ? d.arguments(v, m, u) : d.arguments(v, u, m), own);
+    }
+
+    /** Bytes of scratch memory. */
+    static long workspace(Descriptors descriptors, Winograd w) {
+        if (w.f32()) {
+            return WinogradF32Kernel.workspace(w);
+        }
+        long own = descriptors.matrices(new Descriptors.Batch(w, false)).scratch();
+        return w.bytes() + (w.wgrad() ? Math.max(own, descriptors.matrices(new Descriptors.Batch(w, true)).scratch()) : own);
+    }
+
+    private int image(int task) {
+        return chunk * sizes.images() + task / sizes.tileRows();
+    }
+
+    @Override
+    public void run() {
+        int rows = sizes.images() * sizes.tileRows();
+        if (!sizes.wgrad()) {
+            workers.run(weights.tasks(), transformWeights);
+        }
+        for (chunk = 0; chunk < sizes.chunks(); chunk++) {
+            workers.run(rows, transformSource);
+            if (sizes.wgrad()) {
+                workers.run(rows, transformOther);
+                (chunk == 0 ? product : sum).run();
+            } else {
+                product.run();
+                workers.run(rows, transformOther);
+            }
+        }
+        if (sizes.wgrad()) {
+            workers.run(weights.tasks(), gradient);
+        }
+    }
+
+    @Override
+    public void close() {
+        product.close();
+        if (sum != null) {
+            sum.close();
+        }
+        zeros.close();
+    }
+}
