@@ -38,7 +38,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5, help="runs of each side per case")
     parser.add_argument("--steps", type=int, default=10, help="timed steps per run")
-    parser.add_argument("--warmup", type=int, default=3, help="the peer's untimed steps")
+    parser.add_argument("--warmup", type=int, default=10, help="untimed steps")
     parser.add_argument("--peer-modes", default="eager,compile")
     parser.add_argument("--peer-waits", default="passive,active", help="values of OMP_WAIT_POLICY tried for the peer")
     parser.add_argument("--firn", default="./firn", help="command that starts Firn, run at the project's root")

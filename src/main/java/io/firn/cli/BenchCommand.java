@@ -28,7 +28,7 @@ final class BenchCommand implements Runnable {
             description = "Steps to time (default: ${DEFAULT-VALUE}).")
     private int steps;
 
-    @Option(names = "--warmup", paramLabel = "N", defaultValue = "3",
+    @Option(names = "--warmup", paramLabel = "N", defaultValue = "10",
             description = "Steps before that are not timed (default: ${DEFAULT-VALUE}).")
     private int warmup;
 
