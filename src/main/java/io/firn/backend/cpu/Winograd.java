@@ -35,17 +35,18 @@ record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, 
 
     /** Matrices begin at another place of the cache than their neighbours: 16 streams of one stride would evict each other. */
     private static final int PAD = 32;
-    /** Fewer leave the roundings of transformed values alone in a sum, where they show. */
+    private static final int LEAST_EXTENT = 4;
     private static final int LEAST_PIXELS = 256;
+    private static final int LEAST_PIXELS_16 = 2048;
+    private static final int LEAST_CHANNELS_16 = 64;
     /** Of V and M together. */
     private static final long CHUNK_BYTES = 14L << 20;
 
     /** How this product would be computed so; empty where it cannot be. */
     static Optional<Winograd> of(Product p) {
         boolean plain = p.groups() == 1 && p.w().dim(2) == 3 && p.stride() == 1 && p.padding() == 1
-                && p.x().c() % 16 == 0 && p.w().dim(0) % 16 == 0 && p.x().n() * p.x().area() >= LEAST_PIXELS
-                && !p.bias() && !p.residual() && p.activation().isEmpty();
-        if (!plain || p.xLayout() instanceof Layout.Dense || !p.xLayout().equals(p.yLayout())) {
+                && p.x().c() % 16 == 0 && p.w().dim(0) % 16 == 0 && !p.bias() && !p.residual() && p.activation().isEmpty();
+        if (!plain || !roundsWell(p) || p.xLayout() instanceof Layout.Dense || !p.xLayout().equals(p.yLayout())) {
             return Optional.empty();
         }
         boolean dgrad = p.direction() == Product.Direction.DGRAD;
@@ -56,6 +57,18 @@ record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, 
             images--;
         }
         return Optional.of(whole.with(images));
+    }
+
+    /**
+     * Whether the roundings of transformed values drown in the sum. A result also hears its tile's other pixels: at a border
+     * it may be a sum of few products, beside neighbours that are sums of many; and bf16 is coarse.
+     */
+    private static boolean roundsWell(Product p) {
+        boolean tiles = p.x().h() >= LEAST_EXTENT && p.x().w() >= LEAST_EXTENT;
+        if (p.direction() == Product.Direction.WGRAD) {
+            return tiles && p.x().n() * p.x().area() >= (p.dtype() == DType.F32 ? LEAST_PIXELS : LEAST_PIXELS_16);
+        }
+        return tiles && (p.dtype() == DType.F32 || Math.min(p.x().c(), p.y().c()) >= LEAST_CHANNELS_16);
     }
 
     /** The convolution among these nodes, without the casts that pack its weights or unpack their gradient. */

@@ -152,6 +152,7 @@ final class WinogradF32Kernel implements Executable {
 
     /** Four tiles [4, depth] at {@code a} times a panel [depth, 64] at {@code b}, to {@code to}, all in one array. */
     static void multiply(float[] x, int a, int depth, int b, int to) {
+        // Zeros made here, since a constant object would keep the sums from being registers.
         FloatVector s00 = FloatVector.zero(Simd.F);
         FloatVector s01 = FloatVector.zero(Simd.F);
         FloatVector s02 = FloatVector.zero(Simd.F);

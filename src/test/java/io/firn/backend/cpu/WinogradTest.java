@@ -18,6 +18,7 @@ import java.lang.foreign.Arena;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,7 +28,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class WinogradTest {
 
     @ParameterizedTest
-    @CsvSource({"4,16,32,8,8", "6,32,16,7,7", "256,16,16,1,1", "6,16,48,5,9", "16,64,64,6,3", "5,32,128,13,13", "8,512,64,7,7"})
+    @CsvSource({"4,16,32,8,8", "6,32,16,7,7", "6,16,48,5,9", "16,64,64,4,5", "5,32,128,13,13", "8,256,64,7,7", "40,64,80,7,8"})
     void equalsTheDirectConvolution(int n, int in, int out, int h, int w) {
         for (DType type : List.of(DType.F32, DType.BF16)) {
             for (Layout layout : List.of(Layout.NHWC, Layout.BLOCKED16)) {
@@ -92,7 +93,13 @@ class WinogradTest {
         for (Value v : List.of(source, master, dy)) {
             operands.put(v, OpCase.random(v.type(), random));
         }
-        Winograd sizes = Product.of(List.of(product), layout).flatMap(Winograd::of).orElseThrow();
+        Optional<Winograd> possible = Product.of(List.of(product), layout).flatMap(Winograd::of);
+        if (possible.isEmpty()) {
+            // Too few values for bf16: see Winograd.
+            assertThat(type).isEqualTo(DType.BF16);
+            return;
+        }
+        Winograd sizes = possible.get();
         sizes = new Winograd(direction, sizes.from(), sizes.to(), type, layout, images);
         try (Arena arena = Arena.ofConfined(); CpuBackend backend = CpuBackend.open(2)) {
             boolean wgrad = direction == Product.Direction.WGRAD;
