@@ -17,12 +17,12 @@ final class Simd {
     static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED.length() > 16 ? FloatVector.SPECIES_512
             : FloatVector.SPECIES_PREFERRED;
     static final int LANES = F.length();
-    private static final VectorSpecies<Integer> I = VectorSpecies.of(int.class, F.vectorShape());
-    private static final VectorSpecies<Short> S = VectorSpecies.of(short.class, VectorShape.forBitSize(F.vectorBitSize() / 2));
+    static final VectorSpecies<Integer> I = VectorSpecies.of(int.class, F.vectorShape());
+    static final VectorSpecies<Short> S = VectorSpecies.of(short.class, VectorShape.forBitSize(F.vectorBitSize() / 2));
     /** All of memory: the arena checks bounds when a plan is loaded, not at every access. */
     @SuppressWarnings("restricted")
     static final MemorySegment MEMORY = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
-    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
+    static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
     /*
      * The compiler inlines only so much of the Vector API into one loop (15 levels, 18 000 nodes), and beyond it every
@@ -50,8 +50,8 @@ final class Simd {
     private static final FloatVector R3 = of(0.05517167f);
     private static final IntVector LEAST = IntVector.broadcast(I, Float.floatToRawIntBits(0x1.8p23f) + 1);
     private static final IntVector MOST = IntVector.broadcast(I, Float.floatToRawIntBits(0x1.8p23f) + 254);
-    private static final IntVector INT_ONE = IntVector.broadcast(I, 1);
-    private static final IntVector HALF_UNIT = IntVector.broadcast(I, 0x7FFF);
+    static final IntVector INT_ONE = IntVector.broadcast(I, 1);
+    static final IntVector HALF_UNIT = IntVector.broadcast(I, 0x7FFF);
 
     private Simd() {
     }
@@ -114,10 +114,14 @@ final class Simd {
      * that no arithmetic makes: an upper half of 0x7FFF or 0xFFFF with half a unit or more below it.
      */
     private static ShortVector narrow(FloatVector v) {
-        IntVector bits = v.reinterpretAsInts();
-        IntVector odd = bits.lanewise(VectorOperators.LSHR, 16).lanewise(VectorOperators.AND, INT_ONE);
-        IntVector rounded = bits.lanewise(VectorOperators.ADD, odd.lanewise(VectorOperators.ADD, HALF_UNIT));
-        return (ShortVector) rounded.lanewise(VectorOperators.LSHR, 16).convertShape(VectorOperators.I2S, S, 0);
+        return (ShortVector) rounded(v.reinterpretAsInts()).lanewise(VectorOperators.LSHR, 16)
+                .convertShape(VectorOperators.I2S, S, 0);
+    }
+
+    /* Apart, since the compiler inlines methods of up to 35 bytes where it thinks that they are called seldom. */
+    private static IntVector rounded(IntVector bits) {
+        return bits.lanewise(VectorOperators.ADD, bits.lanewise(VectorOperators.LSHR, 16)
+                .lanewise(VectorOperators.AND, INT_ONE).lanewise(VectorOperators.ADD, HALF_UNIT));
     }
 
     /** max(x, 0) as a comparison: Java's own maximum orders zeros and NaN with four more instructions. */
