@@ -42,6 +42,20 @@ class SimdTest {
         }
     }
 
+    /** Many layers add a bias up: it must be far below the rounding of a single value, 6e-8. */
+    @Test
+    void sigmoidHasNoBias() {
+        double sum = 0;
+        int n = 0;
+        for (double d = -8; d < 8; d += 0.000317) {
+            float x = (float) d;
+            double expected = 1 / (1 + Math.exp(-(double) x));
+            sum += Simd.sigmoid(Simd.of(x), false).lane(0) / expected - 1;
+            n++;
+        }
+        assertThat(sum / n).as("mean relative error").isBetween(-3e-9, 3e-9);
+    }
+
     @Test
     void sigmoidIsExactToFourUnits() {
         double worst = 0;
