@@ -71,10 +71,6 @@ final class Simd {
         return widen(ShortVector.fromMemorySegment(S, MEMORY, address, ORDER));
     }
 
-    static FloatVector load(long address, boolean bf16) {
-        return bf16 ? loadBf16(address) : load(address);
-    }
-
     /** The first {@code lanes} floats; the other lanes are zero and their memory is not touched. */
     static FloatVector loadPart(long address, int lanes, boolean bf16) {
         if (bf16) {
@@ -85,18 +81,6 @@ final class Simd {
 
     static void store(FloatVector v, long address) {
         v.intoMemorySegment(MEMORY, address, ORDER);
-    }
-
-    static void storeBf16(FloatVector v, long address) {
-        narrow(v).intoMemorySegment(MEMORY, address, ORDER);
-    }
-
-    static void store(FloatVector v, long address, boolean bf16) {
-        if (bf16) {
-            storeBf16(v, address);
-        } else {
-            store(v, address);
-        }
     }
 
     static void storePart(FloatVector v, long address, int lanes, boolean bf16) {
