@@ -1,18 +1,14 @@
 package io.firn.cli;
 
-import io.firn.Firn;
 import io.firn.backend.Backend;
+import io.firn.backend.Tuned;
 import io.firn.error.UserError;
 import io.firn.graph.Graph;
-import io.firn.graph.Update;
-import io.firn.models.Model;
-import io.firn.models.NearNames;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
-import io.firn.plan.PlanRequest;
 import io.firn.plan.Precision;
-import io.firn.plan.Program;
+import io.firn.train.StepRequest;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -24,44 +20,15 @@ import picocli.CommandLine.ParentCommand;
 
 /** {@code firn plan}. */
 @Command(name = "plan", header = "Shows the compiled step: every launch, its FLOPs and bytes, and the memory.",
-        footer = {"", "Example: firn plan resnet50 --batch 16 --precision bf16 --freeze until:layer4"})
+        footer = {"", "The kernels are those that firn train and firn bench use here: measured once on a machine, so",
+                "that the first plan of new shapes takes seconds; with --deterministic, and where the memory",
+                "does not suffice, by estimate.",
+                "", "Example: firn plan resnet50 --batch 16 --precision bf16 --freeze until:layer4"})
 final class PlanCommand implements Runnable {
     private static final String CPU = "cpu";
 
-    enum Mode { TRAIN, INFER }
-
-    /** Only their slots matter to a plan's launches and memory, not the rates. */
-    enum Optimizer {
-        SGD(new Update.Sgd(0.9, 1e-4, false, 1)),
-        ADAMW(new Update.AdamW(0.9, 0.999, 1e-8, 0.05, 1)),
-        RMSPROP(new Update.RmsProp(0.9, 1e-8, false, 0.9, 1e-5, 1));
-
-        private final Update update;
-
-        Optimizer(Update update) {
-            this.update = update;
-        }
-    }
-
     @Parameters(paramLabel = "MODEL", description = "A name of 'firn models'.")
     private String model;
-
-    @Option(names = "--batch", paramLabel = "N", defaultValue = "32",
-            description = "Images in a step (default: ${DEFAULT-VALUE}).")
-    private int batch;
-
-    @Option(names = "--mode", paramLabel = "train|infer", defaultValue = "train",
-            description = "Train, or compute logits only (default: ${DEFAULT-VALUE}).")
-    private Mode mode;
-
-    @Option(names = "--freeze", paramLabel = "SPEC",
-            description = "What is not trained: none, head (all but the classifier), until:NAME (all before that module), "
-                    + "or modules separated by commas (default: none).")
-    private String freeze;
-
-    @Option(names = "--optimizer", paramLabel = "sgd|adamw|rmsprop",
-            description = "What turns gradients into steps (default: sgd).")
-    private Optimizer optimizer;
 
     @Option(names = "--target", paramLabel = "NAME", defaultValue = CPU,
             description = "The device to plan for: cpu (this machine's).")
@@ -71,7 +38,7 @@ final class PlanCommand implements Runnable {
     private ComputeMixin compute;
 
     @Mixin
-    private NetMixin net;
+    private StepMixin step;
 
     @Mixin
     private OutputMixin output;
@@ -84,29 +51,17 @@ final class PlanCommand implements Runnable {
         if (!target.equals(CPU)) {
             throw UserError.usage("--target %s: plans are made for cpu only so far", target);
         }
-        if (mode == Mode.INFER && (freeze != null || optimizer != null)) {
-            throw UserError.usage("--mode infer trains nothing: leave out --freeze and --optimizer");
-        }
-        Model built = net.build(model, batch);
-        Set<String> frozen = mode == Mode.INFER ? Set.of()
-                : FreezeSpec.frozen(freeze == null ? "none" : freeze, built.graph(), NearNames::of);
+        StepRequest request = step.request(model);
         try (Backend backend = firn.devices().open(target, compute.threads())) {
             Precision precision = compute.precision(backend);
-            Program program = Firn.plan(backend, request(built, precision, frozen));
-            Plan plan = program.plans().getFirst();
-            Optional<Plan> unfrozen = frozen.isEmpty() ? Optional.empty()
-                    : Optional.of(Firn.plan(backend, request(built, precision, Set.of())).plans().getFirst());
-            sayWhatIsFrozenBesides(built.graph(), frozen);
-            PlanReport report = PlanReport.of(model, program, plan, unfrozen);
-            output.print(report, () -> PlanText.of(report, plan, Optional.ofNullable(freeze)));
+            sayWhatIsFrozenBesides(request.model().graph(), request.frozen());
+            Tuned tuned = request.plan(backend, precision, output::say);
+            Plan plan = tuned.program().plans().getFirst();
+            Optional<Plan> unfrozen = request.unfrozen(backend, precision, tuned.table())
+                    .map(t -> t.program().plans().getFirst());
+            PlanReport report = PlanReport.of(model, tuned.program(), plan, unfrozen);
+            output.print(report, () -> PlanText.of(report, plan, request.freeze()));
         }
-    }
-
-    private PlanRequest request(Model m, Precision precision, Set<String> frozen) {
-        Update update = (optimizer == null ? Optimizer.SGD : optimizer).update;
-        return new PlanRequest(mode == Mode.TRAIN ? "train" : "evaluate", m.graph(), m.preset().mean(), m.preset().std(),
-                precision, mode == Mode.TRAIN ? Optional.of(new PlanRequest.Training(frozen, _ -> update, 0))
-                : Optional.empty());
     }
 
     private void sayWhatIsFrozenBesides(Graph graph, Set<String> frozen) {

@@ -1,6 +1,7 @@
 package io.firn.train;
 
 import io.firn.backend.HostMemory;
+import io.firn.backend.Tuned;
 import io.firn.data.Loader;
 import io.firn.data.LoaderOptions;
 import io.firn.error.UserError;
@@ -152,11 +153,18 @@ final class Plans {
     }
 
     /**
-     * The choices that planning takes: measured once on a machine, and none where every run is to have the same bits, since
-     * another measurement may choose other kernels.
+     * The program with the choices that it takes: measured once on a machine, and none where every run is to have the same
+     * bits, since another measurement may choose other kernels.
+     *
+     * @throws UserError (memory) before seconds are spent on measuring
      */
-    static TuningTable tuning(Setup s) {
-        return s.options().run().deterministic() ? TuningTable.EMPTY
-                : TuningCache.tuned(s.backend(), requests(s, s.options().recipe().batch(), frozen(s)));
+    static Tuned tuned(Setup s) {
+        Tuned tuned = s.options().run().deterministic() ? new Tuned(program(s, TuningTable.EMPTY), TuningTable.EMPTY)
+                : TuningCache.tuned(s.backend(), requests(s, s.options().recipe().batch(), frozen(s)), p -> {
+                    checkMemory(s, p);
+                    return true;
+                });
+        checkMemory(s, tuned.program());
+        return tuned;
     }
 }
