@@ -17,6 +17,7 @@ import io.firn.weights.AtomicFile;
 import io.firn.weights.Initializer;
 import io.firn.weights.Matching;
 import io.firn.weights.Safetensors;
+import io.firn.weights.Tensor;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -67,10 +68,7 @@ public final class Run {
                     return train(s, plan(s, Optional.empty()), folder, session -> initialize(s, session, init),
                             Position.START);
                 }
-                if (!c.data().equals(s.train().fingerprint())) {
-                    throw UserError.data("--data %s has changed since the run began; go on with the same images, or choose "
-                            + "another --output", s.options().data().data());
-                }
+                c.checkData(s);
                 say("going on at step %d".formatted(c.position().step()));
                 return train(s, plan(s, Optional.of(new TuningTable(c.tuning()))), folder,
                         session -> Checkpoint.restore(folder.checkpoint(), session), c.position());
@@ -127,7 +125,7 @@ public final class Run {
         Model model = s.model(1);
         for (State state : session.program().state().states().values()) {
             String name = state.name();
-            float[] given = init.map(m -> m.tensors().get(name)).orElse(null);
+            float[] given = init.map(m -> m.tensors().get(name)).map(Tensor::data).orElse(null);
             session.writeState(name, given != null ? given : state.kind() == State.Kind.OPTIMIZER
                     ? new float[Math.toIntExact(state.value().shape().elements())]
                     : Initializer.initialize(model.graph(), s.options().run().seed(), model.initialization()::sampler,
