@@ -63,7 +63,8 @@ def run(command, environment):
 
 
 def firn_command(options, model, precision):
-    return [*shlex.split(options.firn), "bench", "--json", "--device", "cpu", "--mode", options.mode,
+    optimizer = ["--optimizer", "sgd"] if options.mode == "train" else []  # as pytorch_step.py
+    return [*shlex.split(options.firn), "bench", "--json", "--device", "cpu", "--mode", options.mode, *optimizer,
             "--model", model, "--precision", precision, "--batch", str(options.batch),
             "--resolution", str(options.resolution), "--threads", str(options.threads), "--steps", str(options.steps)]
 

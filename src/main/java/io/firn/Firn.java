@@ -1,15 +1,10 @@
 package io.firn;
 
 import io.firn.backend.Backend;
-import io.firn.graph.Update;
 import io.firn.models.Model;
 import io.firn.models.ModelOptions;
 import io.firn.models.Models;
-import io.firn.plan.PlanRequest;
-import io.firn.plan.Planner;
-import io.firn.plan.Precision;
 import io.firn.plan.Program;
-import io.firn.plan.TuningTable;
 import io.firn.report.Report;
 import io.firn.train.Classifier;
 import io.firn.train.Config;
@@ -17,14 +12,13 @@ import io.firn.train.Converted;
 import io.firn.train.Devices;
 import io.firn.train.Run;
 import io.firn.train.RunSummary;
+import io.firn.train.StepRequest;
 import io.firn.train.TrainRequest;
 import io.firn.weights.AtomicFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.Set;
 import java.util.function.Consumer;
 
 /**
@@ -51,18 +45,14 @@ public final class Firn {
         return Models.build(name, options);
     }
 
-    /** Compiles a training step for this machine's CPU (SGD with momentum, fp32): launches, and where every byte lies. */
+    /**
+     * Compiles the training step that {@link #train} would run on this machine's CPU by default: launches, and where every
+     * byte lies. The first time, kernels are measured for these shapes, which takes seconds.
+     */
     public static Program plan(Model model) {
-        Update sgd = new Update.Sgd(0.9, 1e-4, false, 1);
         try (Backend backend = Devices.local("cpu", Runtime.getRuntime().availableProcessors())) {
-            return plan(backend, new PlanRequest("train", model.graph(), model.preset().mean(), model.preset().std(),
-                    Precision.FP32, Optional.of(new PlanRequest.Training(Set.of(), _ -> sgd, 0))));
+            return StepRequest.training(model).plan(backend, backend.bestPrecision(), _ -> { }).program();
         }
-    }
-
-    /** Compiles a program of one or several plans for a device, by estimate alone: nothing is measured. */
-    public static Program plan(Backend backend, PlanRequest... requests) {
-        return new Planner(backend.target(), backend.kernels(TuningTable.EMPTY)).plan(requests);
     }
 
     /**

@@ -7,6 +7,7 @@ import io.firn.plan.Program;
 import io.firn.plan.Target;
 import io.firn.plan.TuningTable;
 import java.util.List;
+import java.util.function.Predicate;
 
 /** A device that runs programs. */
 public interface Backend extends AutoCloseable {
@@ -17,10 +18,12 @@ public interface Backend extends AutoCloseable {
     Kernels kernels(TuningTable table);
 
     /**
-     * The measured choices that these plans take: those that are known already, and what is not known is measured now,
-     * which takes seconds where it is much.
+     * Plans with measured choices: those that are known already, and what is not known is measured now, which takes
+     * seconds where it is much.
+     *
+     * @param measure asked before anything is measured, with the program as it is by what is known: whether to
      */
-    TuningTable tune(List<PlanRequest> requests, TuningTable known);
+    Tuned tune(List<PlanRequest> requests, TuningTable known, Predicate<Program> measure);
 
     /** The precision that {@code --precision auto} means here. */
     Precision bestPrecision();

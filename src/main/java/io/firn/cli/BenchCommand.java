@@ -20,10 +20,6 @@ final class BenchCommand implements Runnable {
     @Parameters(arity = "0..1", paramLabel = "MODEL", description = "The same, without --model.")
     private String positional;
 
-    @Option(names = "--mode", paramLabel = "train|infer", defaultValue = "train",
-            description = "Whole training steps, or logits only (default: ${DEFAULT-VALUE}).")
-    private Bench.Mode mode;
-
     @Option(names = "--steps", paramLabel = "N", defaultValue = "10",
             description = "Steps to time (default: ${DEFAULT-VALUE}).")
     private int steps;
@@ -31,14 +27,6 @@ final class BenchCommand implements Runnable {
     @Option(names = "--warmup", paramLabel = "N", defaultValue = "10",
             description = "Steps before that are not timed (default: ${DEFAULT-VALUE}).")
     private int warmup;
-
-    @Option(names = "--batch", paramLabel = "N", defaultValue = "16",
-            description = "Images in a step (default: ${DEFAULT-VALUE}).")
-    private int batch;
-
-    @Option(names = "--freeze", paramLabel = "SPEC", defaultValue = "none",
-            description = "What is not trained: none, head, until:NAME, or modules separated by commas (default: none).")
-    private String freeze;
 
     @Option(names = "--launches", paramLabel = "N", defaultValue = "0",
             description = "Also list the N slowest launches, each timed alone.")
@@ -52,7 +40,7 @@ final class BenchCommand implements Runnable {
     private ComputeMixin compute;
 
     @Mixin
-    private NetMixin net;
+    private StepMixin step;
 
     @Mixin
     private OutputMixin output;
@@ -62,7 +50,7 @@ final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        BenchReport report = Bench.run(new Bench.Request(net.build(name(), batch), mode, freeze, compute::precision,
+        BenchReport report = Bench.run(new Bench.Request(step.request(name()), compute::precision,
                 device.toLowerCase(Locale.ROOT), compute.threads(), steps, warmup, launches), firn.devices());
         output.print(report, () -> text(report));
     }

@@ -6,15 +6,14 @@ import io.firn.plan.PlanMemory;
 import io.firn.plan.PlanReport;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 
 /** A plan for people: its launches as a table, then totals, memory and what freezing removed. */
 final class PlanText {
     private PlanText() {
     }
 
-    /** @param freeze what was asked to be frozen, where something was */
-    static String of(PlanReport report, Plan plan, Optional<String> freeze) {
+    /** @param freeze what was asked to be frozen */
+    static String of(PlanReport report, Plan plan, String freeze) {
         StringBuilder text = new StringBuilder();
         text.append("%s, batch %d at %d pixels, %s, %s (%s)%n".formatted(report.model(), report.batch(),
                 report.resolution(), report.precision(), report.target(), plan.target().device().describe()));
@@ -26,9 +25,11 @@ final class PlanText {
         text.append("FLOPs: %s forward, %s backward%n%n".formatted(Console.count(report.flops().forward()),
                 Console.count(report.flops().backward())));
         text.append(memory(report.memory()));
-        freeze.ifPresent(spec -> text.append("%n--freeze %s removed %s launches, %s FLOPs and %s bytes moved%n".formatted(
-                spec, Console.count(report.removed().launches()), Console.count(report.removed().flops()),
-                Console.count(report.removed().bytes()))));
+        if (!freeze.equals("none")) {
+            text.append("%n--freeze %s removed %s launches, %s FLOPs and %s bytes moved%n".formatted(freeze,
+                    Console.count(report.removed().launches()), Console.count(report.removed().flops()),
+                    Console.count(report.removed().bytes())));
+        }
         return text.toString();
     }
 

@@ -21,9 +21,11 @@ import java.util.zip.ZipException;
  */
 record IdxFile(Path path, int[] dimensions, byte[] data, String sha256) {
     private static final int UNSIGNED_BYTES = 0x08;
+    /** Bytes that a byte of gzip expands to at most. */
+    private static final long MOST_COMPRESSED = 1032;
 
     /**
-     * Reads a file whole. Memory grows with what is really there, never with what the header says.
+     * Reads a file whole. No more memory is taken than what is really there can fill, whatever the header says.
      *
      * @param rank 3 for images, 1 for labels
      * @throws UserError where the file is missing, of another kind, cut off, or longer than it says
@@ -42,9 +44,15 @@ record IdxFile(Path path, int[] dimensions, byte[] data, String sha256) {
                     throw UserError.data("%s says it holds more than 2 GB, which Firn does not read from one IDX file: the header is damaged, or use class folders", path);
                 }
             }
-            byte[] data = in.readNBytes((int) expected);
-            if (data.length < expected) {
-                throw truncated(path, expected + header.length, "has " + (data.length + header.length));
+            // In one piece: Java's readNBytes would have it in the heap twice.
+            long most = Files.size(path) * (in instanceof GZIPInputStream ? MOST_COMPRESSED : 1);
+            if (expected + header.length > most) {
+                throw truncated(path, expected + header.length, "has " + most + " at most");
+            }
+            byte[] data = new byte[(int) expected];
+            int there = in.readNBytes(data, 0, data.length);
+            if (there < expected) {
+                throw truncated(path, expected + header.length, "has " + (there + header.length));
             }
             if (in.read() != -1) {
                 throw UserError.data("%s goes on after the %,d bytes that its header says: the header or the file is damaged, fetch it again",

@@ -4,17 +4,13 @@ import io.firn.backend.Backend;
 import io.firn.backend.HostMemory;
 import io.firn.backend.Peaks;
 import io.firn.backend.Session;
+import io.firn.backend.Tuned;
 import io.firn.error.UserError;
 import io.firn.graph.DType;
 import io.firn.graph.State;
-import io.firn.graph.Update;
 import io.firn.models.Model;
-import io.firn.models.NearNames;
-import io.firn.plan.FreezeSpec;
 import io.firn.plan.Launch;
 import io.firn.plan.Plan;
-import io.firn.plan.PlanRequest;
-import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
@@ -23,10 +19,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
-import java.util.Optional;
 import java.util.Random;
-import java.util.Set;
 import java.util.function.Function;
 
 /**
@@ -44,40 +37,20 @@ public final class Bench {
     private final Plan plan;
     private final Session session;
 
-    /** What a step does. */
-    public enum Mode {
-        TRAIN, INFER;
-
-        public String label() {
-            return name().toLowerCase(Locale.ROOT);
-        }
-    }
-
     /**
      * What to time.
      *
-     * @param freeze    what is not trained; {@code none} for inference
      * @param precision on the device that was opened
      * @param steps     to time
      * @param warmup    steps before, which are not counted
      * @param launches  how many of the slowest launches to list
      */
-    public record Request(Model model, Mode mode, String freeze, Function<Backend, Precision> precision, String device,
-                          int threads, int steps, int warmup, int launches) {
+    public record Request(StepRequest step, Function<Backend, Precision> precision, String device, int threads, int steps,
+                          int warmup, int launches) {
         public Request {
             Range.atLeast("steps", steps, 1);
             Range.atLeast("warmup", warmup, 0);
             Range.atLeast("launches", launches, 0);
-            if (mode == Mode.INFER && !freeze.equals("none")) {
-                throw UserError.usage("--mode infer trains nothing: leave out --freeze");
-            }
-        }
-
-        private PlanRequest plan(Precision precision) {
-            Set<String> frozen = FreezeSpec.frozen(freeze, model.graph(), NearNames::of);
-            var training = new PlanRequest.Training(frozen, _ -> new Update.Sgd(0.9, 1e-4, false, 1), 0);
-            return new PlanRequest(mode == Mode.TRAIN ? Plans.TRAIN : Plans.EVALUATE, model.graph(), model.preset().mean(),
-                    model.preset().std(), precision, mode == Mode.TRAIN ? Optional.of(training) : Optional.empty());
         }
     }
 
@@ -97,11 +70,12 @@ public final class Bench {
         ResidentMemory idle = ResidentMemory.now();
         try (Backend backend = devices.open(request.device(), request.threads())) {
             Precision precision = request.precision().apply(backend);
-            PlanRequest wanted = request.plan(precision);
-            TuningTable table = TuningCache.tuned(backend, List.of(wanted));
-            Program program = new Planner(backend.target(), backend.kernels(table)).plan(wanted);
-            checkMemory(request, program);
-            try (Session session = backend.load(program)) {
+            Tuned tuned = request.step().plan(backend, precision, p -> {
+                checkMemory(request, p);
+                return true;
+            });
+            checkMemory(request, tuned.program());
+            try (Session session = backend.load(tuned.program())) {
                 Bench bench = new Bench(request, precision, session);
                 double[] ms = bench.steps();
                 long memory = idle.growth();
@@ -116,12 +90,12 @@ public final class Bench {
         long available = HostMemory.available();
         if (program.bytes() > available) {
             throw UserError.memory("--batch %d needs %.1f GB of memory, and %.1f GB are free; lower --batch or --resolution",
-                    r.model().options().batch(), program.bytes() / 1e9, available / 1e9);
+                    r.step().model().options().batch(), program.bytes() / 1e9, available / 1e9);
         }
     }
 
     private double[] steps() {
-        Model m = request.model();
+        Model m = request.step().model();
         // One by one, so that the weights are in memory only once.
         for (State s : m.graph().states()) {
             Initializer.initialize(m.graph(), SEED, m.initialization()::sampler, s.name()::equals)
@@ -143,9 +117,9 @@ public final class Bench {
     private BenchReport report(double[] ms, long memory, Peaks peaks, Backend backend) {
         var stepMs = BenchReport.Spread.of(ms);
         double roofline = plan.launches().stream().mapToDouble(l -> roofline(l, peaks)).sum();
-        var o = request.model().options();
-        return new BenchReport(request.model().name(), backend.target().name(), precision.label(), o.batch(),
-                o.resolution(), request.mode().label(), request.freeze(), stepMs.inverse(t -> 1e3 * o.batch() / t), stepMs,
+        var o = request.step().model().options();
+        return new BenchReport(request.step().model().name(), backend.target().name(), precision.label(), o.batch(),
+                o.resolution(), request.step().mode().label(), request.step().freeze(), stepMs.inverse(t -> 1e3 * o.batch() / t), stepMs,
                 memory, 1e3 * roofline / stepMs.median(), ms.length, request.warmup(), request.threads(),
                 session.program().bytes(), plan.predictedMs(), plan.flops(), plan.bytes(), peaks,
                 backend.kernels(TuningTable.EMPTY).versions(), request.launches() == 0 ? List.of() : slowest(peaks));

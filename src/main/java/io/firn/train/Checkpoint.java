@@ -2,11 +2,13 @@ package io.firn.train;
 
 import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.firn.backend.Session;
+import io.firn.data.Dataset;
 import io.firn.error.UserError;
 import io.firn.plan.TuningTable;
 import io.firn.weights.Safetensors;
@@ -30,11 +32,13 @@ import java.util.SortedMap;
  * @param format   of this folder
  * @param position that the run is at
  * @param data     fingerprint of the training set
+ * @param validation of the validation set; empty where there is none
  * @param tuning   the measured choices that the plans were made with
  * @param states   SHA-256 of the states' file
  */
-record Checkpoint(int format, Position position, String data, SortedMap<String, String> tuning, String states) {
-    private static final int FORMAT = 1;
+record Checkpoint(int format, Position position, String data, String validation, SortedMap<String, String> tuning,
+                  String states) {
+    private static final int FORMAT = 2;
     private static final String STATES = "states.safetensors";
     private static final String CONFIG = "config.toml";
     private static final String RECORD = "checkpoint.json";
@@ -47,15 +51,40 @@ record Checkpoint(int format, Position position, String data, SortedMap<String, 
      *
      * @throws UserError (diverged), (other) where it cannot be written; the one before then stays
      */
-    static void write(Path folder, Session session, Position at, TrainOptions options, TuningTable tuning, String data) {
+    static void write(Path folder, Session session, Position at, Setup setup, TuningTable tuning) {
         States states = new States(session);
         AtomicFolder.write(folder, inside -> {
             Path file = inside.resolve(STATES);
             states.write(file);
-            options.config().write(inside.resolve(CONFIG));
-            var record = new Checkpoint(FORMAT, at, data, tuning.choices(), sha256(file));
+            setup.options().config().write(inside.resolve(CONFIG));
+            var record = new Checkpoint(FORMAT, at, setup.train().fingerprint(), validation(setup), tuning.choices(),
+                    sha256(file));
             Files.write(inside.resolve(RECORD), JSON.writeValueAsBytes(record));
         });
+    }
+
+    private static String validation(Setup setup) {
+        return setup.validation().map(Dataset::fingerprint).orElse("");
+    }
+
+    /**
+     * Refuses other images than the run began with.
+     *
+     * @throws UserError (data) that says whether those to train or to validate on have changed
+     */
+    void checkData(Setup setup) {
+        DataOptions d = setup.options().data();
+        if (!data.equals(setup.train().fingerprint())) {
+            throw changed("--data " + d.data());
+        }
+        if (!validation.equals(validation(setup))) {
+            throw changed(d.val() != null ? "--val " + d.val() : "the validation set of --data " + d.data());
+        }
+    }
+
+    private static UserError changed(String what) {
+        return UserError.data("%s has changed since the run began; go on with the same images, or choose another --output",
+                what);
     }
 
     /**
@@ -69,11 +98,12 @@ record Checkpoint(int format, Position position, String data, SortedMap<String, 
             return null;
         }
         try {
-            Checkpoint c = JSON.readValue(Files.readAllBytes(file), Checkpoint.class);
-            if (c.format != FORMAT) {
+            JsonNode tree = JSON.readTree(Files.readAllBytes(file));
+            if (tree.path("format").asInt() != FORMAT && tree.path("format").isInt()) {
                 throw UserError.data("%s was written by another version of Firn (format %d, this one reads %d)", folder,
-                        c.format, FORMAT);
+                        tree.path("format").asInt(), FORMAT);
             }
+            Checkpoint c = JSON.treeToValue(tree, Checkpoint.class);
             if (!sha256(folder.resolve(STATES)).equals(c.states)) {
                 throw UserError.data("%s is damaged: %s has another checksum than when it was written", folder, STATES);
             }

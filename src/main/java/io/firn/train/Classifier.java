@@ -181,7 +181,7 @@ public final class Classifier implements AutoCloseable {
                 session.close();
             }
             session = backend.load(program);
-            net.tensors().forEach(session::writeState);
+            net.tensors().forEach((name, t) -> session.writeState(name, t.data()));
         }
         return new Inference(session, session.program().plan(Plans.EVALUATE));
     }

@@ -12,7 +12,9 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashMap;
 import java.util.Locale;
+import java.util.Map;
 import java.util.SequencedMap;
 import java.util.function.Consumer;
 
@@ -48,10 +50,12 @@ public record Converted(String input, String from, String output, String to, Str
         read.messages().forEach(say);
         TrainedNet net = TrainedNet.of(read.weights(), input, asked, say);
         Model model = net.card().build(1);
+        Map<String, float[]> tensors = new LinkedHashMap<>();
+        net.tensors().forEach((name, t) -> tensors.put(name, t.data()));
         if (to == WeightFile.Format.ONNX) {
-            OnnxWriter.write(output, model.name(), model.graph(), net.tensors(), fold, net.card().metadata());
+            OnnxWriter.write(output, model.name(), model.graph(), tensors, fold, net.card().metadata());
         } else {
-            Safetensors.write(output, read.weights().fitted(shapes(model.graph()), net.tensors(), net.card().metadata()));
+            Safetensors.write(output, read.weights().fitted(shapes(model.graph()), tensors, net.card().metadata()));
         }
         return new Converted(input.toString(), read.format().label(), output.toString(), to.label(), model.name(),
                 model.graph().parameterCount(), size(output));

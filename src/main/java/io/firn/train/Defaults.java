@@ -1,9 +1,14 @@
 package io.firn.train;
 
 import io.firn.error.UserError;
+import io.firn.graph.Update;
+import io.firn.plan.PlanRequest;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 
 /**
  * What a newcomer gets who gives {@code --data} and {@code --model} alone. What is good depends on the size of the images
@@ -32,6 +37,7 @@ public final class Defaults {
     private static final int SMALL_PIXELS = 64;
     private static final double WARMUP_SHARE = 0.05;
     private static final int LONG_RUN = 10;
+    private static final double MOMENTUM = 0.9;
 
     private Defaults() {
     }
@@ -59,9 +65,9 @@ public final class Defaults {
     static Config complete(Config asked, Facts facts) {
         int resolution = number(asked, "resolution", facts.resolution());
         boolean small = resolution <= SMALL_PIXELS;
-        boolean efficient = asked.text("model").orElse("").startsWith("efficientnet");
         int batch = batch(asked, facts, resolution);
-        String optimizer = asked.text("optimizer").orElse(efficient ? "adamw" : "sgd").toLowerCase();
+        String optimizer = asked.text("optimizer").orElseGet(() -> optimizer(asked.text("model").orElse("")).name())
+                .toLowerCase(Locale.ROOT);
         Integer epochs = !asked.has("epochs") && asked.has("max-steps") ? null
                 : Integer.valueOf(number(asked, "epochs", small ? 30 : 90));
 
@@ -80,14 +86,14 @@ public final class Defaults {
         d.put("epochs", epochs);
         d.put("optimizer", optimizer);
         d.put("lr", rate(optimizer, batch, small) * (asked.has("init") ? 0.1 : 1));
-        d.put("momentum", 0.9);
+        d.put("momentum", MOMENTUM);
         d.put("weight-decay", decay(optimizer, small));
         d.put("schedule", "cosine");
         d.put("milestones", asked.text("schedule").orElse("").equalsIgnoreCase("step") && epochs != null
                 ? List.of(epochs * 0.5, epochs * 0.75) : List.of());
         d.put("gamma", 0.1);
         d.put("warmup-epochs", warmup(asked, epochs, facts.trainImages() / batch));
-        d.put("label-smoothing", small ? 0 : 0.1);
+        d.put("label-smoothing", smoothing(small));
         d.put("threads", facts.processors());
         d.put("seed", 0);
         d.put("deterministic", false);
@@ -101,8 +107,24 @@ public final class Defaults {
     }
 
     /** The default number of images in a step. */
-    static int batch(int resolution) {
+    public static int batch(int resolution) {
         return resolution <= SMALL_PIXELS ? 64 : 32;
+    }
+
+    /** How a model is trained of which nothing but its name and the size of the images is known. */
+    static PlanRequest.Training training(Set<String> frozen, String model, int resolution, Optional<Recipe.Optimizer> asked) {
+        boolean small = resolution <= SMALL_PIXELS;
+        Recipe.Optimizer optimizer = asked.orElseGet(() -> optimizer(model));
+        Update update = optimizer.update(MOMENTUM, decay(optimizer.name().toLowerCase(Locale.ROOT), small));
+        return new PlanRequest.Training(frozen, _ -> update, smoothing(small));
+    }
+
+    private static Recipe.Optimizer optimizer(String model) {
+        return model.startsWith("efficientnet") ? Recipe.Optimizer.ADAMW : Recipe.Optimizer.SGD;
+    }
+
+    private static double smoothing(boolean small) {
+        return small ? 0 : 0.1;
     }
 
     /** Enough for a step to be worth its overhead; no more images than there are. */

@@ -1,6 +1,7 @@
 package io.firn.train;
 
 import io.firn.backend.HostMemory;
+import io.firn.backend.Tuned;
 import io.firn.data.Loader;
 import io.firn.data.LoaderOptions;
 import io.firn.error.UserError;
@@ -16,8 +17,6 @@ import io.firn.plan.PlanRequest;
 import io.firn.plan.Planner;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -136,15 +135,13 @@ final class Plans {
         return fits;
     }
 
-    /** All memory of the run: both arenas, the loaders' buffers, the weight file to start from, the rest of a process. */
+    /** All memory of the run: both arenas, the loaders' buffers, a tensor on its way to or from a file, the rest of a process. */
     private static long bytes(Setup s, int batch, Program program) {
         long loaders = Loader.bufferBytes(s.training(batch))
                 + (s.validation().isPresent() ? Loader.bufferBytes(s.validating(s.validationBatch(batch))) : 0);
         long largest = program.state().states().values().stream().map(State::value)
                 .mapToLong(v -> v.type().bytes()).max().orElse(0);
-        long file = Optional.ofNullable(s.options().net().init()).map(Path::of).filter(Files::isRegularFile)
-                .map(p -> p.toFile().length()).orElse(0L);
-        return program.bytes() + loaders + Math.max(largest, file) + OVERHEAD;
+        return program.bytes() + loaders + largest + OVERHEAD;
     }
 
     private static String gigabytes(long bytes) {
@@ -152,11 +149,18 @@ final class Plans {
     }
 
     /**
-     * The choices that planning takes: measured once on a machine, and none where every run is to have the same bits, since
-     * another measurement may choose other kernels.
+     * The program with the choices that it takes: measured once on a machine, and none where every run is to have the same
+     * bits, since another measurement may choose other kernels.
+     *
+     * @throws UserError (memory) before seconds are spent on measuring
      */
-    static TuningTable tuning(Setup s) {
-        return s.options().run().deterministic() ? TuningTable.EMPTY
-                : TuningCache.tuned(s.backend(), requests(s, s.options().recipe().batch(), frozen(s)));
+    static Tuned tuned(Setup s) {
+        Tuned tuned = s.options().run().deterministic() ? new Tuned(program(s, TuningTable.EMPTY), TuningTable.EMPTY)
+                : TuningCache.tuned(s.backend(), requests(s, s.options().recipe().batch(), frozen(s)), p -> {
+                    checkMemory(s, p);
+                    return true;
+                });
+        checkMemory(s, tuned.program());
+        return tuned;
     }
 }

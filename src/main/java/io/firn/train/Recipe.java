@@ -25,7 +25,18 @@ public record Recipe(Integer epochs, Long maxSteps, int batch, Optimizer optimiz
                      double warmupEpochs, double labelSmoothing) {
 
     /** What turns gradients into steps. */
-    public enum Optimizer { SGD, ADAMW, RMSPROP }
+    public enum Optimizer {
+        SGD, ADAMW, RMSPROP;
+
+        /** What each parameter's step is: constants that are no options are PyTorch's defaults. */
+        Update update(double momentum, double weightDecay) {
+            return switch (this) {
+                case SGD -> new Update.Sgd(momentum, weightDecay, false, 1);
+                case ADAMW -> new Update.AdamW(momentum, 0.999, 1e-8, weightDecay, 1);
+                case RMSPROP -> new Update.RmsProp(0.99, 1e-8, false, momentum, weightDecay, 1);
+            };
+        }
+    }
 
     public Recipe {
         if (epochs == null && maxSteps == null) {
@@ -68,12 +79,8 @@ public record Recipe(Integer epochs, Long maxSteps, int batch, Optimizer optimiz
         return maxSteps == null ? scheduled : Math.min(maxSteps, scheduled);
     }
 
-    /** What each parameter's step is: constants that are no options are PyTorch's defaults. */
+    /** What each parameter's step is. */
     public Update update() {
-        return switch (optimizer) {
-            case SGD -> new Update.Sgd(momentum, weightDecay, false, 1);
-            case ADAMW -> new Update.AdamW(momentum, 0.999, 1e-8, weightDecay, 1);
-            case RMSPROP -> new Update.RmsProp(0.99, 1e-8, false, momentum, weightDecay, 1);
-        };
+        return optimizer.update(momentum, weightDecay);
     }
 }

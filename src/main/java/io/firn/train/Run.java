@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.firn.backend.Session;
+import io.firn.backend.Tuned;
 import io.firn.error.UserError;
 import io.firn.graph.State;
 import io.firn.models.Model;
@@ -16,6 +17,7 @@ import io.firn.report.Report;
 import io.firn.weights.AtomicFile;
 import io.firn.weights.Initializer;
 import io.firn.weights.Matching;
+import io.firn.weights.Tensor;
 import io.firn.weights.WeightFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -49,10 +51,10 @@ public final class Run {
     private RunSummary begin(Path root) {
         Setup s = Setup.of(request.asked(), request.devices(), this::say);
         try (var backend = s.backend()) {
-            Planned planned = plan(s, Optional.empty());
+            Tuned tuned = plan(s, Optional.empty());
             Optional<Matching> init = init(s);
             try (RunFolder folder = RunFolder.open(root, request.resume())) {
-                return train(s, planned, folder, session -> initialize(s, session, init), Position.START);
+                return train(s, tuned, folder, session -> initialize(s, session, init), Position.START);
             }
         }
     }
@@ -68,10 +70,7 @@ public final class Run {
                     return train(s, plan(s, Optional.empty()), folder, session -> initialize(s, session, init),
                             Position.START);
                 }
-                if (!c.data().equals(s.train().fingerprint())) {
-                    throw UserError.data("--data %s has changed since the run began; go on with the same images, or choose "
-                            + "another --output", s.options().data().data());
-                }
+                c.checkData(s);
                 say("going on at step %d".formatted(c.position().step()));
                 return train(s, plan(s, Optional.of(new TuningTable(c.tuning()))), folder,
                         session -> Checkpoint.restore(folder.checkpoint(), session), c.position());
@@ -79,23 +78,19 @@ public final class Run {
         }
     }
 
-    /** A program with the measured choices that it was made with. */
-    private record Planned(Program program, TuningTable table) {
-    }
-
     /** @param given the choices of an earlier process; empty measures */
-    private Planned plan(Setup s, Optional<TuningTable> given) {
+    private Tuned plan(Setup s, Optional<TuningTable> given) {
         Plans.checkBatchNorms(s);
         List<String> besides = FreezeSpec.besides(s.model(1).graph(), Plans.frozen(s));
         if (!besides.isEmpty()) {
             say("frozen as well, since a batch norm is frozen as a whole: " + String.join(", ", besides));
         }
-        // What cannot fit is refused before seconds are spent on measuring.
-        Plans.checkMemory(s, Plans.program(s, TuningTable.EMPTY));
-        TuningTable table = given.orElseGet(() -> Plans.tuning(s));
-        Program program = Plans.program(s, table);
+        if (given.isEmpty()) {
+            return Plans.tuned(s);
+        }
+        Program program = Plans.program(s, given.get());
         Plans.checkMemory(s, program);
-        return new Planned(program, table);
+        return new Tuned(program, given.get());
     }
 
     private Optional<Matching> init(Setup s) {
@@ -114,18 +109,18 @@ public final class Run {
         void into(Session session);
     }
 
-    private RunSummary train(Setup s, Planned planned, RunFolder folder, Filling filling, Position at) {
+    private RunSummary train(Setup s, Tuned tuned, RunFolder folder, Filling filling, Position at) {
         if (s.validation().isEmpty()) {
             say("no validation set: --val PATH or --val-split F would tell how good the network is");
         }
         s.options().config().write(folder.config());
-        writePlan(s, planned, folder.plan());
+        writePlan(s, tuned, folder.plan());
         Environment.here(s, request.command(), at.step()).append(folder.environment());
         RunSummary summary;
         try (Signals signals = request.signals() ? Signals.install() : Signals.none();
-             Session session = s.backend().load(planned.program)) {
+             Session session = s.backend().load(tuned.program())) {
             filling.into(session);
-            try (Trainer trainer = new Trainer(s, folder, session, planned.table, signals, at, request.log())) {
+            try (Trainer trainer = new Trainer(s, folder, session, tuned.table(), signals, at, request.log())) {
                 summary = trainer.train();
             }
         }
@@ -147,7 +142,7 @@ public final class Run {
         Model model = s.model(1);
         for (State state : session.program().state().states().values()) {
             String name = state.name();
-            float[] given = init.map(m -> m.tensors().get(name)).orElse(null);
+            float[] given = init.map(m -> m.tensors().get(name)).map(Tensor::data).orElse(null);
             session.writeState(name, given != null ? given : state.kind() == State.Kind.OPTIMIZER
                     ? new float[Math.toIntExact(state.value().shape().elements())]
                     : Initializer.initialize(model.graph(), s.options().run().seed(), model.initialization()::sampler,
@@ -156,13 +151,13 @@ public final class Run {
     }
 
     /** The plan that runs, with what it was made from. */
-    private static void writePlan(Setup s, Planned planned, Path file) {
-        Plan plan = planned.program.plan(Plans.TRAIN);
-        TuningTable table = planned.table;
+    private static void writePlan(Setup s, Tuned tuned, Path file) {
+        Plan plan = tuned.program().plan(Plans.TRAIN);
+        TuningTable table = tuned.table();
         Optional<Plan> unfrozen = Plans.frozen(s).isEmpty() ? Optional.empty()
                 : Optional.of(Plans.unfrozen(s, table).plan(Plans.TRAIN));
         var json = JsonMapper.builder().build();
-        ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), planned.program, plan, unfrozen));
+        ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), tuned.program(), plan, unfrozen));
         node.put("catalogue", s.backend().kernels(table).versions());
         node.set("tuning", json.valueToTree(table.choices()));
         try {

@@ -32,7 +32,7 @@ import java.util.stream.IntStream;
  * @param named   whether the names of the classes are known, and not just numbers
  * @param tensors by state name
  */
-record TrainedNet(ModelCard card, boolean named, SequencedMap<String, float[]> tensors) {
+record TrainedNet(ModelCard card, boolean named, SequencedMap<String, Tensor> tensors) {
 
     /** What a file that says nothing about itself needs to be told, and what else may be asked for. */
     private record Asked(String model, Integer classes, Integer channels, Integer resolution, Double width, Double depth,

@@ -171,8 +171,7 @@ final class Trainer implements AutoCloseable {
 
     private void checkpoint() {
         metrics.sync();
-        Checkpoint.write(folder.checkpoint(), session, at, setup.options(), tuning,
-                setup.train().fingerprint());
+        Checkpoint.write(folder.checkpoint(), session, at, setup, tuning);
         checkpointAt = System.nanoTime();
         checkpointed = at.step();
     }

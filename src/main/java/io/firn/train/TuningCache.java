@@ -4,9 +4,11 @@ import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.firn.backend.Backend;
+import io.firn.backend.Tuned;
 import io.firn.data.CacheFolder;
 import io.firn.error.UserError;
 import io.firn.plan.PlanRequest;
+import io.firn.plan.Program;
 import io.firn.plan.Target;
 import io.firn.plan.TuningTable;
 import io.firn.weights.AtomicFile;
@@ -17,6 +19,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,19 +28,23 @@ import org.slf4j.LoggerFactory;
  * version of the libraries. It is only a cache: where it cannot be read, choices are measured again, and where it cannot
  * be written, the next process does so.
  */
-public final class TuningCache {
+final class TuningCache {
     private static final JsonMapper JSON = JsonMapper.builder().build();
     private static final Logger LOG = LoggerFactory.getLogger(TuningCache.class);
 
     private TuningCache() {
     }
 
-    /** The measured choices for these plans, of which those that an earlier process made are taken over. */
-    public static TuningTable tuned(Backend backend, List<PlanRequest> requests) {
+    /**
+     * Plans with measured choices, of which those that an earlier process made are taken over.
+     *
+     * @param measure asked before anything is measured, with the program by what is known: whether to
+     */
+    static Tuned tuned(Backend backend, List<PlanRequest> requests, Predicate<Program> measure) {
         Path file = file(backend);
         TuningTable known = read(file);
-        TuningTable tuned = backend.tune(requests, known);
-        SortedMap<String, String> lasting = new TreeMap<>(tuned.choices());
+        Tuned tuned = backend.tune(requests, known, measure);
+        SortedMap<String, String> lasting = new TreeMap<>(tuned.table().choices());
         // Which layout won is kept by plan; under the bare key it is these plans' alone.
         lasting.remove(TuningTable.LAYOUT);
         TuningTable all = known.with(lasting);

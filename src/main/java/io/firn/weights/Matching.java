@@ -27,7 +27,7 @@ import java.util.stream.Collectors;
  * @param fresh    names of the classifier's states where its head is replaced, to be initialised anew
  * @param messages what was put right, a line each
  */
-public record Matching(SequencedMap<String, float[]> tensors, Set<String> fresh, List<String> messages) {
+public record Matching(SequencedMap<String, Tensor> tensors, Set<String> fresh, List<String> messages) {
     private static final int MOST_LISTED = 10;
 
     /** As {@link #match(Graph, Weights, String)}, where no file is known. */
@@ -49,7 +49,7 @@ public record Matching(SequencedMap<String, float[]> tensors, Set<String> fresh,
         Optional<Node> head = find(graph, Linear.Forward.class, n -> graph.outputs().containsValue(n.output()));
         Optional<Node> first = find(graph, Convolution.Forward.class, n -> graph.inputs().contains(n.input(0)));
         Set<String> fresh = head.map(n -> replaced(n, given, messages)).orElse(Set.of());
-        SequencedMap<String, float[]> tensors = new LinkedHashMap<>();
+        SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
         List<String> wrong = new ArrayList<>();
         for (State s : graph.states()) {
             Tensor t = given.remove(s.name());
@@ -60,9 +60,9 @@ public record Matching(SequencedMap<String, float[]> tensors, Set<String> fresh,
             if (t == null) {
                 wrong.add("missing " + s.name());
             } else if (t.shape().equals(wanted)) {
-                tensors.put(s.name(), t.data());
+                tensors.put(s.name(), t);
             } else if (first.isPresent() && first.get().input(1).equals(s.value()) && isGray(wanted, t.shape())) {
-                tensors.put(s.name(), sumOverChannels(t));
+                tensors.put(s.name(), new Tensor(wanted, () -> sumOverChannels(t.shape(), t.data())));
                 messages.add("%s: summed over its %d channels for gray images".formatted(s.name(), t.shape().c()));
             } else {
                 wrong.add("%s is %s where %s is wanted".formatted(s.name(), t.shape(), wanted));
@@ -105,12 +105,12 @@ public record Matching(SequencedMap<String, float[]> tensors, Set<String> fresh,
     }
 
     /** [O,3,K,K] → [O,1,K,K]: what the convolution does to three equal channels. */
-    private static float[] sumOverChannels(Tensor t) {
-        int area = t.shape().area();
-        int channels = t.shape().c();
-        float[] sum = new float[t.data().length / channels];
-        for (int i = 0; i < t.data().length; i++) {
-            sum[i / (area * channels) * area + i % area] += t.data()[i];
+    private static float[] sumOverChannels(Shape shape, float[] data) {
+        int area = shape.area();
+        int channels = shape.c();
+        float[] sum = new float[data.length / channels];
+        for (int i = 0; i < data.length; i++) {
+            sum[i / (area * channels) * area + i % area] += data[i];
         }
         return sum;
     }

@@ -28,6 +28,7 @@ public final class Safetensors {
     private static final int MAX_HEADER = 100_000_000;
     private static final int LENGTH_BYTES = 8;
     private static final int CHUNK = 1 << 20;
+    private static final String ENDS_EARLY = "the file ends early";
 
     private Safetensors() {
     }
@@ -42,7 +43,9 @@ public final class Safetensors {
     }
 
     /**
-     * Reads a file; F16, BF16, F64 and I64 tensors become f32. Memory stays within a few times the file's size.
+     * Opens a file; F16, BF16, F64 and I64 tensors become f32. Only the header is read, and held against the file's size:
+     * each tensor is read when its {@link Tensor#data} is asked for, which may throw the same errors. The file stays open
+     * as long as a tensor of it is reachable, so that one that is replaced meanwhile is still read as it was.
      *
      * @throws UserError (data) naming the file and the tensor, where it is missing, truncated or damaged
      */
@@ -51,21 +54,37 @@ public final class Safetensors {
         if (Files.exists(file) && !Files.isRegularFile(file)) {
             throw UserError.data("%s is no regular file", file);
         }
-        try (FileChannel in = FileChannel.open(file, StandardOpenOption.READ)) {
-            int size = (int) Math.clamp(in.size(), LENGTH_BYTES, CHUNK);
-            ByteBuffer chunk = ByteBuffer.allocateDirect(size).order(ByteOrder.LITTLE_ENDIAN);
-            int length = headerLength(in, chunk);
-            byte[] json = new byte[length];
-            in.position(LENGTH_BYTES);
-            readFully(in, ByteBuffer.wrap(json));
-            long start = LENGTH_BYTES + length;
-            SafetensorsHeader header = SafetensorsHeader.parse(json, in.size() - start);
-            SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-            for (Map.Entry<String, SafetensorsHeader.Entry> e : header.entries().entrySet()) {
-                in.position(start + e.getValue().begin());
-                tensors.put(e.getKey(), new Tensor(e.getValue().shape(), readData(in, chunk, e.getValue())));
+        return reading(file, () -> {
+            // Closed by Java's cleaner once the last tensor is gone, and here where there will be none.
+            FileChannel in = FileChannel.open(file, StandardOpenOption.READ);
+            try {
+                return open(file, in);
+            } catch (IOException | RuntimeException | Error e) {
+                in.close();
+                throw e;
             }
-            return new Weights(tensors, header.metadata());
+        });
+    }
+
+    private static Weights open(Path file, FileChannel in) throws IOException {
+        int length = headerLength(in);
+        byte[] json = new byte[length];
+        readFully(in, ByteBuffer.wrap(json), LENGTH_BYTES);
+        long start = LENGTH_BYTES + length;
+        SafetensorsHeader header = SafetensorsHeader.parse(json, in.size() - start);
+        SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+        header.entries().forEach((name, e) -> tensors.put(name, new Tensor(e.shape(),
+                () -> reading(file, () -> readData(in, start + e.begin(), e)))));
+        return new Weights(tensors, header.metadata());
+    }
+
+    private interface Reading<T> {
+        T read() throws IOException;
+    }
+
+    private static <T> T reading(Path file, Reading<T> reading) {
+        try {
+            return reading.read();
         } catch (Malformed e) {
             throw UserError.data("%s: %s", file, e.getMessage()).causedBy(e);
         } catch (JsonProcessingException e) {
@@ -76,12 +95,13 @@ public final class Safetensors {
         }
     }
 
-    private static int headerLength(FileChannel in, ByteBuffer chunk) throws IOException {
+    private static int headerLength(FileChannel in) throws IOException {
         if (in.size() < LENGTH_BYTES) {
             throw new Malformed("%d bytes are no safetensors file", in.size());
         }
-        readFully(in, chunk.clear().limit(LENGTH_BYTES));
-        long length = chunk.flip().getLong();
+        ByteBuffer eight = ByteBuffer.allocate(LENGTH_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        readFully(in, eight, 0);
+        long length = eight.flip().getLong();
         if (length < 2 || length > in.size() - LENGTH_BYTES || length > MAX_HEADER) {
             throw new Malformed("a header of %s bytes in a file of %d: no safetensors file, or truncated",
                     Long.toUnsignedString(length), in.size());
@@ -89,13 +109,19 @@ public final class Safetensors {
         return (int) length;
     }
 
-    private static float[] readData(FileChannel in, ByteBuffer chunk, SafetensorsHeader.Entry entry) throws IOException {
+    private static float[] readData(FileChannel in, long at, SafetensorsHeader.Entry entry) throws IOException {
+        // Before the array is allocated: the file may have shrunk since its header was read.
+        if (in.size() - at < entry.end() - entry.begin()) {
+            throw new EOFException(ENDS_EARLY);
+        }
         float[] data = new float[(int) entry.shape().elements()];
         Element element = entry.element();
+        int size = (int) Math.min(CHUNK, (long) data.length * element.bytes());
+        ByteBuffer chunk = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         int done = 0;
         while (done < data.length) {
             int n = Math.min(data.length - done, chunk.capacity() / element.bytes());
-            readFully(in, chunk.clear().limit(n * element.bytes()));
+            readFully(in, chunk.clear().limit(n * element.bytes()), at + (long) done * element.bytes());
             chunk.flip();
             for (int i = 0; i < n; i++) {
                 data[done + i] = element.read(chunk);
@@ -105,11 +131,13 @@ public final class Safetensors {
         return data;
     }
 
-    private static void readFully(FileChannel in, ByteBuffer to) throws IOException {
-        while (to.hasRemaining()) {
-            if (in.read(to) < 0) {
-                throw new EOFException("the file ends early");
+    private static void readFully(FileChannel in, ByteBuffer to, long at) throws IOException {
+        for (long from = at; to.hasRemaining(); ) {
+            int n = in.read(to, from);
+            if (n < 0) {
+                throw new EOFException(ENDS_EARLY);
             }
+            from += n;
         }
     }
 

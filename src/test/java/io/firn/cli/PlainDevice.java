@@ -3,6 +3,7 @@ package io.firn.cli;
 import io.firn.backend.Backend;
 import io.firn.backend.Peaks;
 import io.firn.backend.Session;
+import io.firn.backend.Tuned;
 import io.firn.error.UserError;
 import io.firn.graph.Graph;
 import io.firn.graph.Node;
@@ -12,6 +13,7 @@ import io.firn.plan.Kernel;
 import io.firn.plan.Kernels;
 import io.firn.plan.Layout;
 import io.firn.plan.PlanRequest;
+import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.Subgraph;
@@ -20,6 +22,7 @@ import io.firn.plan.TuningTable;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /** A device for commands that plan: every node is a launch, every operand dense. It runs nothing. */
 final class PlainDevice implements Backend {
@@ -83,8 +86,8 @@ final class PlainDevice implements Backend {
     }
 
     @Override
-    public TuningTable tune(List<PlanRequest> requests, TuningTable known) {
-        return known;
+    public Tuned tune(List<PlanRequest> requests, TuningTable known, Predicate<Program> measure) {
+        return new Tuned(new Planner(target(), kernels(known)).plan(requests.toArray(PlanRequest[]::new)), known);
     }
 
     @Override

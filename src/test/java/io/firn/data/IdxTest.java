@@ -57,7 +57,7 @@ class IdxTest {
         Path images = folder.resolve("train-images-idx3-ubyte");
         byte[] whole = Files.readAllBytes(images);
         Files.write(images, Arrays.copyOf(whole, 100));
-        refused(folder, images + " is truncated", "promises 136 bytes", "has 100");
+        refused(folder, images + " is truncated", "promises 136 bytes", "has 100 at most");
         Files.write(images, Arrays.copyOf(whole, 10));
         refused(folder, "is truncated", "has 10");
         Files.write(images, Arrays.copyOf(whole, whole.length + 1));

@@ -5,10 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.firn.error.UserError;
+import io.firn.plan.PlanRequest;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -39,6 +42,20 @@ class TrainOptionsTest {
         assertThat(o.run()).isEqualTo(new RunOptions("fp32", "cpu", 2, 0, false, 60));
         assertThat(resolve(SMALL).recipe().epochs()).isEqualTo(30);
         assertThat(resolve(SMALL).data().augment()).isEqualTo("standard");
+    }
+
+    /** {@code firn plan} and {@code firn bench} know no data set, but take the step that a training would. */
+    @Test
+    void stepsWithoutDataAreTheSame() {
+        for (String model : List.of("resnet20", "efficientnet_b0")) {
+            for (Defaults.Facts f : List.of(SMALL, LARGE)) {
+                Recipe r = resolve(f, "model", model, "resolution", f.resolution()).recipe();
+                PlanRequest.Training t = Defaults.training(Set.of(), model, f.resolution(), Optional.empty());
+                assertThat(t.optimizer().apply(null)).isEqualTo(r.update());
+                assertThat(t.smoothing()).isEqualTo(r.labelSmoothing());
+                assertThat(Defaults.batch(f.resolution())).isEqualTo(r.batch());
+            }
+        }
     }
 
     @Test

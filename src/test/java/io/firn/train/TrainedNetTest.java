@@ -67,7 +67,7 @@ class TrainedNetTest {
         TrainedNet net = read(file, Map.of(), new ArrayList<>());
         assertThat(net.card()).isEqualTo(card);
         assertThat(net.named()).isTrue();
-        assertThat(net.tensors().get("conv1.weight")).isEqualTo(tensors.get("conv1.weight").data());
+        assertThat(net.tensors().get("conv1.weight").data()).isEqualTo(tensors.get("conv1.weight").data());
         assertThat(read(file, Map.of("resolution", 24), new ArrayList<>()).card().preprocessing())
                 .isEqualTo(new Preprocessing(28, 24, 1, List.of(0.25), List.of(0.5)));
         assertThat(read(file, Map.of("resize", "none", "mean", List.of(0.1)), new ArrayList<>()).card().preprocessing())

@@ -184,6 +184,22 @@ class TrainerTest {
     }
 
     @Test
+    void aChangedValidationSetIsRefused() {
+        Path val = TinyData.idx(folder.resolve("val"), 24, 0, 4);
+        Path run = folder.resolve("run");
+        Firn.train(options("val", val.toString(), "max-steps", 1), run);
+        TinyData.idx(val, 32, 0, 4);
+        assertThatThrownBy(() -> Firn.resume(run)).isInstanceOfSatisfying(UserError.class,
+                e -> assertThat(e.kind()).isEqualTo(UserError.Kind.DATA)).hasMessageContaining("--val " + val + " has changed");
+        Path own = TinyData.idx(folder.resolve("own"), 24, 8, 4);
+        Path second = folder.resolve("second");
+        Firn.train(options("data", own.toString(), "max-steps", 1), second);
+        TinyData.idx(own, 24, 12, 4);
+        assertThatThrownBy(() -> Firn.resume(second)).isInstanceOf(UserError.class)
+                .hasMessageContaining("the validation set of --data " + own + " has changed");
+    }
+
+    @Test
     void aDamagedCheckpointIsRefused() throws IOException {
         Path run = folder.resolve("run");
         Firn.train(options("max-steps", 1), run);

@@ -134,7 +134,7 @@ class OnnxTest {
         assertThat(found.messages()).isEmpty();
         assertThat(found.tensors().keySet()).containsExactlyElementsOf(
                 model.graph().states().stream().map(State::name).toList());
-        found.tensors().forEach((name, data) -> assertThat(data).as(name).containsExactly(weights.get(name)));
+        found.tensors().forEach((name, tensor) -> assertThat(tensor.data()).as(name).containsExactly(weights.get(name)));
         assertThat(OnnxRuntimeNet.metadata(file)).isEqualTo(metadata);
         OnnxWriter.write(file, "efficientnet_b0", model.graph(), weights, true, metadata);
         refused(file, "no running statistics of batch norms");

@@ -182,6 +182,23 @@ class SafetensorsTest {
                 .hasMessageContaining("0 bytes are no safetensors file");
     }
 
+    /** Tensors are read when they are asked for: whatever becomes of the file until then, it is the same file or an error. */
+    @Test
+    void filesThatChangeLaterDoNoHarm() throws IOException {
+        Path f = folder.resolve("w.safetensors");
+        Safetensors.write(f, sample(), 7);
+        Weights read = Safetensors.read(f);
+        SequencedMap<String, Tensor> other = new LinkedHashMap<>();
+        other.put("fc.weight", new Tensor(Shape.of(3, 2), new float[6]));
+        Safetensors.write(f, new Weights(other, Map.of()));
+        sample().tensors().forEach((name, t) -> assertSame(read.tensors().get(name), t));
+
+        Weights later = Safetensors.read(f);
+        Files.write(f, Arrays.copyOf(Files.readAllBytes(f), (int) Files.size(f) - 1));
+        assertThatThrownBy(() -> later.tensors().get("fc.weight").data()).isInstanceOfSatisfying(UserError.class,
+                e -> assertThat(e.kind()).isEqualTo(UserError.Kind.DATA)).hasMessageContaining(f.toString());
+    }
+
     /** A damaged file is either read (where a flip hit a number) or refused; nothing else escapes. */
     @Test
     void randomDamageIsRefusedOrRead() throws IOException {

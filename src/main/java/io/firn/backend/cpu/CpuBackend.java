@@ -5,6 +5,7 @@ import static org.bytedeco.dnnl.global.dnnl.*;
 import io.firn.backend.Backend;
 import io.firn.backend.Peaks;
 import io.firn.backend.Session;
+import io.firn.backend.Tuned;
 import io.firn.error.UserError;
 import io.firn.plan.Buffer;
 import io.firn.plan.Kernels;
@@ -17,6 +18,7 @@ import io.firn.plan.Target;
 import io.firn.plan.TuningTable;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /** The CPU through oneDNN and own kernels. */
 public final class CpuBackend implements Backend {
@@ -87,8 +89,8 @@ public final class CpuBackend implements Backend {
     }
 
     @Override
-    public TuningTable tune(List<PlanRequest> requests, TuningTable known) {
-        return new Tuner(this, dnn, descriptors).tune(requests, known);
+    public Tuned tune(List<PlanRequest> requests, TuningTable known, Predicate<Program> measure) {
+        return new Tuner(this, dnn, descriptors).tune(requests, known, measure);
     }
 
     @Override

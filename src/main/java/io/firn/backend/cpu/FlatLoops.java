@@ -4,7 +4,7 @@ import io.firn.graph.Activation;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
-/** Loops over dense elements, whatever their shape, and their division among the workers. */
+/** Loops over dense f32 elements, whatever their shape, and their division among the workers. */
 final class FlatLoops {
     private static final int CHUNK = 1 << 13;
 
@@ -32,56 +32,50 @@ final class FlatLoops {
         }
     }
 
-    private static FloatVector load(long base, int i, int count, boolean bf16) {
-        long address = base + (bf16 ? 2L : 4L) * i;
-        return count - i < Simd.LANES ? Simd.loadPart(address, count - i, bf16) : Simd.load(address, bf16);
+    private static FloatVector load(long base, int i, int count) {
+        long address = base + 4L * i;
+        return count - i < Simd.LANES ? Simd.loadPart(address, count - i, false) : Simd.load(address);
     }
 
-    private static void store(FloatVector v, long base, int i, int count, boolean bf16) {
-        long address = base + (bf16 ? 2L : 4L) * i;
+    private static void store(FloatVector v, long base, int i, int count) {
+        long address = base + 4L * i;
         if (count - i < Simd.LANES) {
-            Simd.storePart(v, address, count - i, bf16);
+            Simd.storePart(v, address, count - i, false);
         } else {
-            Simd.store(v, address, bf16);
+            Simd.store(v, address);
         }
     }
 
     static void activation(Activation.Kind kind, long x, long y, int count) {
         for (int i = 0; i < count; i += Simd.LANES) {
-            FloatVector v = load(x, i, count, false);
+            FloatVector v = load(x, i, count);
             switch (kind) {
-                case RELU -> store(Simd.relu(v), y, i, count, false);
-                case SILU -> store(v.mul(Simd.sigmoid(v, false)), y, i, count, false);
-                case SIGMOID -> store(Simd.sigmoid(v, false), y, i, count, false);
+                case RELU -> store(Simd.relu(v), y, i, count);
+                case SILU -> store(v.mul(Simd.sigmoid(v, false)), y, i, count);
+                case SIGMOID -> store(Simd.sigmoid(v, false), y, i, count);
             }
         }
     }
 
     static void gradient(Activation.Kind kind, long dy, long saved, long dx, int count) {
         for (int i = 0; i < count; i += Simd.LANES) {
-            FloatVector d = load(dy, i, count, false);
-            FloatVector z = load(saved, i, count, false);
+            FloatVector d = load(dy, i, count);
+            FloatVector z = load(saved, i, count);
             switch (kind) {
-                case RELU -> store(d.blend(Simd.ZERO, z.compare(VectorOperators.LE, Simd.ZERO)), dx, i, count, false);
+                case RELU -> store(d.blend(Simd.ZERO, z.compare(VectorOperators.LE, Simd.ZERO)), dx, i, count);
                 case SILU -> {
                     FloatVector sigma = Simd.sigmoid(z, false);
-                    store(d.mul(sigma).mul(z.fma(Simd.ONE.sub(sigma), Simd.ONE)), dx, i, count, false);
+                    store(d.mul(sigma).mul(z.fma(Simd.ONE.sub(sigma), Simd.ONE)), dx, i, count);
                 }
-                case SIGMOID -> store(d.mul(z).mul(Simd.ONE.sub(z)), dx, i, count, false);
+                case SIGMOID -> store(d.mul(z).mul(Simd.ONE.sub(z)), dx, i, count);
             }
         }
     }
 
-    static void cast(long x, boolean from, long y, boolean to, int count) {
-        for (int i = 0; i < count; i += Simd.LANES) {
-            store(load(x, i, count, from), y, i, count, to);
-        }
-    }
-
-    static void scale(long x, long y, boolean bf16, int count, float factor) {
+    static void scale(long x, long y, int count, float factor) {
         FloatVector f = Simd.of(factor);
         for (int i = 0; i < count; i += Simd.LANES) {
-            store(load(x, i, count, bf16).mul(f), y, i, count, bf16);
+            store(load(x, i, count).mul(f), y, i, count);
         }
     }
 }

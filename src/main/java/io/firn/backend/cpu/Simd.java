@@ -17,12 +17,12 @@ final class Simd {
     static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED.length() > 16 ? FloatVector.SPECIES_512
             : FloatVector.SPECIES_PREFERRED;
     static final int LANES = F.length();
-    private static final VectorSpecies<Integer> I = VectorSpecies.of(int.class, F.vectorShape());
-    private static final VectorSpecies<Short> S = VectorSpecies.of(short.class, VectorShape.forBitSize(F.vectorBitSize() / 2));
+    static final VectorSpecies<Integer> I = VectorSpecies.of(int.class, F.vectorShape());
+    static final VectorSpecies<Short> S = VectorSpecies.of(short.class, VectorShape.forBitSize(F.vectorBitSize() / 2));
     /** All of memory: the arena checks bounds when a plan is loaded, not at every access. */
     @SuppressWarnings("restricted")
     static final MemorySegment MEMORY = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
-    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
+    static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
     /*
      * The compiler inlines only so much of the Vector API into one loop (15 levels, 18 000 nodes), and beyond it every
@@ -36,22 +36,25 @@ final class Simd {
     /** What that constant's rounding lost: -1.9260e-08. */
     private static final FloatVector LOG2_E_REST = of((float) (1.44269504f - 1 / Math.log(2)));
     private static final FloatVector ROUNDER = of(0x1.8p23f + 127f);
-    /** 2^f for |f| up to a half: the polynomial of degree 5 with the least relative error, 7.5e-8 (Remez). */
-    private static final FloatVector P0 = of(1.0000001f);
-    private static final FloatVector P1 = of(0.69314694f);
-    private static final FloatVector P2 = of(0.2402212f);
-    private static final FloatVector P3 = of(0.05550713f);
-    private static final FloatVector P4 = of(0.009675541f);
-    private static final FloatVector P5 = of(0.0013276472f);
-    /** The same of degree 3, 7.5e-5: a fiftieth of what rounding to bf16 loses. */
+    /**
+     * 2^f for |f| up to a half: the polynomial with the least relative error, 3e-9, among those with 1 at 0. Degree 5
+     * would be as good as a rounding, but leave a bias of 2e-8 that many layers add up.
+     */
+    private static final FloatVector P1 = of(0.6931472f);
+    private static final FloatVector P2 = of(0.24022648f);
+    private static final FloatVector P3 = of(0.0555036f);
+    private static final FloatVector P4 = of(0.009618506f);
+    private static final FloatVector P5 = of(0.0013390806f);
+    private static final FloatVector P6 = of(0.00015326477f);
+    /** The best of degree 3, 7.5e-5: a fiftieth of what rounding to bf16 loses. */
     private static final FloatVector R0 = of(0.99992806f);
     private static final FloatVector R1 = of(0.69326097f);
     private static final FloatVector R2 = of(0.24261113f);
     private static final FloatVector R3 = of(0.05517167f);
     private static final IntVector LEAST = IntVector.broadcast(I, Float.floatToRawIntBits(0x1.8p23f) + 1);
     private static final IntVector MOST = IntVector.broadcast(I, Float.floatToRawIntBits(0x1.8p23f) + 254);
-    private static final IntVector INT_ONE = IntVector.broadcast(I, 1);
-    private static final IntVector HALF_UNIT = IntVector.broadcast(I, 0x7FFF);
+    static final IntVector INT_ONE = IntVector.broadcast(I, 1);
+    static final IntVector HALF_UNIT = IntVector.broadcast(I, 0x7FFF);
 
     private Simd() {
     }
@@ -68,10 +71,6 @@ final class Simd {
         return widen(ShortVector.fromMemorySegment(S, MEMORY, address, ORDER));
     }
 
-    static FloatVector load(long address, boolean bf16) {
-        return bf16 ? loadBf16(address) : load(address);
-    }
-
     /** The first {@code lanes} floats; the other lanes are zero and their memory is not touched. */
     static FloatVector loadPart(long address, int lanes, boolean bf16) {
         if (bf16) {
@@ -86,14 +85,6 @@ final class Simd {
 
     static void storeBf16(FloatVector v, long address) {
         narrow(v).intoMemorySegment(MEMORY, address, ORDER);
-    }
-
-    static void store(FloatVector v, long address, boolean bf16) {
-        if (bf16) {
-            storeBf16(v, address);
-        } else {
-            store(v, address);
-        }
     }
 
     static void storePart(FloatVector v, long address, int lanes, boolean bf16) {
@@ -114,10 +105,14 @@ final class Simd {
      * that no arithmetic makes: an upper half of 0x7FFF or 0xFFFF with half a unit or more below it.
      */
     private static ShortVector narrow(FloatVector v) {
-        IntVector bits = v.reinterpretAsInts();
-        IntVector odd = bits.lanewise(VectorOperators.LSHR, 16).lanewise(VectorOperators.AND, INT_ONE);
-        IntVector rounded = bits.lanewise(VectorOperators.ADD, odd.lanewise(VectorOperators.ADD, HALF_UNIT));
-        return (ShortVector) rounded.lanewise(VectorOperators.LSHR, 16).convertShape(VectorOperators.I2S, S, 0);
+        return (ShortVector) rounded(v.reinterpretAsInts()).lanewise(VectorOperators.LSHR, 16)
+                .convertShape(VectorOperators.I2S, S, 0);
+    }
+
+    /* Apart, since the compiler inlines methods of up to 35 bytes where it thinks that they are called seldom. */
+    private static IntVector rounded(IntVector bits) {
+        return bits.lanewise(VectorOperators.ADD, bits.lanewise(VectorOperators.LSHR, 16)
+                .lanewise(VectorOperators.AND, INT_ONE).lanewise(VectorOperators.ADD, HALF_UNIT));
     }
 
     /** max(x, 0) as a comparison: Java's own maximum orders zeros and NaN with four more instructions. */
@@ -137,7 +132,7 @@ final class Simd {
         FloatVector f = x.fma(MINUS_LOG2_E, ROUNDER.sub(shifted));
         f = rough ? f : x.fma(LOG2_E_REST, f);
         FloatVector p = rough ? f.fma(R3, R2).fma(f, R1).fma(f, R0)
-                : f.fma(P5, P4).fma(f, P3).fma(f, P2).fma(f, P1).fma(f, P0);
+                : f.fma(P6, P5).fma(f, P4).fma(f, P3).fma(f, P2).fma(f, P1).fma(f, ONE);
         FloatVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.MAX, LEAST)
                 .lanewise(VectorOperators.MIN, MOST).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
         return ONE.div(p.fma(power, ONE));

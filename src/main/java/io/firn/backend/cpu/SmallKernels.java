@@ -2,7 +2,6 @@ package io.firn.backend.cpu;
 
 import io.firn.graph.Activation;
 import io.firn.graph.Conversion;
-import io.firn.graph.DType;
 import io.firn.graph.Drop;
 import io.firn.graph.Linear;
 import io.firn.graph.Loss;
@@ -10,29 +9,12 @@ import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Shortcut;
 import io.firn.graph.Value;
-import io.firn.plan.Layout;
 import java.util.List;
 import java.util.function.Function;
 
 /** The ops that no library call and no fused launch computes: each node is one launch of its own. */
 final class SmallKernels {
     private SmallKernels() {
-    }
-
-    /** Whether {@link #of} has a kernel for the node. */
-    static boolean supports(Node n) {
-        boolean matrix = n.output().shape().rank() == 2 && n.output().dtype() == DType.F32;
-        return switch (n.op()) {
-            case Activation a -> matrix;
-            case Drop d -> matrix;
-            case Linear.BiasGrad b -> true;
-            case Loss l -> true;
-            case Shortcut s -> n.output().dtype() == DType.F32 || n.output().dtype() == DType.BF16;
-            case Conversion c -> n.output().dtype() == DType.F32 || n.output().dtype() == DType.BF16;
-            case Normalization.Affine a -> true;
-            case Normalization.FoldWeight f -> true;
-            default -> false;
-        };
     }
 
     /**
@@ -48,7 +30,6 @@ final class SmallKernels {
                     (from, count) -> FlatLoops.activation(kind, at(in.get(0), from), at(out, from), count));
             case Activation.Grad(Activation.Kind kind) -> flat(out, workers, (from, count) ->
                     FlatLoops.gradient(kind, at(in.get(0), from), at(in.get(1), from), at(out, from), count));
-            case Conversion.Cast c -> cast(in.getFirst(), out, workers);
             case Conversion.Normalize c -> new NormalizeKernel(c, in.getFirst(), out, workers);
             case Drop d -> new DropKernel(d, in.get(0), in.get(1), out, workers);
             case Linear.BiasGrad b -> new BiasGradKernel(in.getFirst(), out);
@@ -71,23 +52,11 @@ final class SmallKernels {
         return new FlatLoops.Launch(out.type().shape().elements(), workers, range);
     }
 
-    private static Runnable cast(Tensor in, Tensor out, Workers workers) {
-        if (!in.layout().equals(out.layout()) || in.layout() instanceof Layout.Opaque) {
-            throw new IllegalArgumentException("cannot cast %s to %s".formatted(in, out));
-        }
-        boolean from = in.type().dtype() == DType.BF16;
-        boolean to = out.type().dtype() == DType.BF16;
-        long elements = out.layout().bytes(out.type()) / out.type().dtype().bytes();
-        return new FlatLoops.Launch(elements, workers,
-                (first, count) -> FlatLoops.cast(at(in, first), from, at(out, first), to, count));
-    }
-
     /** A task is a filter. */
     private static Runnable fold(Tensor weight, Tensor scale, Tensor out, Workers workers) {
         int filters = weight.type().shape().dim(0);
         int size = (int) (weight.type().shape().elements() / filters);
-        boolean bf16 = weight.type().dtype() == DType.BF16;
-        Workers.Task task = (o, thread) -> FlatLoops.scale(at(weight, (long) o * size), at(out, (long) o * size), bf16, size,
+        Workers.Task task = (o, thread) -> FlatLoops.scale(at(weight, (long) o * size), at(out, (long) o * size), size,
                 Native.getFloat(at(scale, o)));
         return () -> workers.run(filters, task);
     }

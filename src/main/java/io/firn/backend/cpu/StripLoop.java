@@ -1,13 +1,38 @@
 package io.firn.backend.cpu;
 
+import static io.firn.backend.cpu.Simd.F;
+import static io.firn.backend.cpu.Simd.HALF_UNIT;
+import static io.firn.backend.cpu.Simd.I;
+import static io.firn.backend.cpu.Simd.INT_ONE;
+import static io.firn.backend.cpu.Simd.MEMORY;
+import static io.firn.backend.cpu.Simd.ONE;
+import static io.firn.backend.cpu.Simd.ORDER;
+import static io.firn.backend.cpu.Simd.S;
+import static io.firn.backend.cpu.Simd.ZERO;
+import static jdk.incubator.vector.VectorOperators.ADD;
+import static jdk.incubator.vector.VectorOperators.AND;
+import static jdk.incubator.vector.VectorOperators.I2S;
+import static jdk.incubator.vector.VectorOperators.LE;
+import static jdk.incubator.vector.VectorOperators.LSHL;
+import static jdk.incubator.vector.VectorOperators.LSHR;
+import static jdk.incubator.vector.VectorOperators.S2I;
+
 import io.firn.backend.cpu.Loop.Function;
 import io.firn.backend.cpu.Loop.Kind;
 import io.firn.backend.cpu.Loop.Reduce;
 import java.lang.invoke.MethodHandles;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
 
-/** The template of all strip loops: {@link Loop} defines a hidden copy of this class for each kind. */
+/**
+ * The template of all strip loops: {@link Loop} defines a hidden copy of this class for each kind.
+ *
+ * <p>Loads and stores are written out, since Java's optimizing compiler refuses to inline methods of ours where the
+ * profile that all loops share says that they are seldom called (a store of bf16, after much f32), and anywhere once a
+ * loop has 18 000 nodes; the Vector API's own methods it inlines always. A single one that is called makes an object of
+ * every vector.
+ */
 final class StripLoop implements Loop {
     private static final Kind KIND = kind();
     private static final int TERMS = KIND.terms();
@@ -23,6 +48,14 @@ final class StripLoop implements Loop {
     private static final Reduce REDUCE = KIND.reduce();
     private static final boolean STORE_U = KIND.storeU();
     private static final boolean STORE_W = KIND.storeW();
+    private static final boolean HALF_B0 = KIND.half(0);
+    private static final boolean HALF_B1 = KIND.half(1);
+    private static final boolean HALF_B2 = KIND.half(2);
+    private static final boolean HALF_C0 = KIND.half(SAVED);
+    private static final boolean HALF_C1 = KIND.half(SAVED + 1);
+    private static final boolean HALF_E = KIND.half(EXTRA);
+    private static final boolean HALF_U = KIND.half(U);
+    private static final boolean HALF_W = KIND.half(W);
 
     private static Kind kind() {
         try {
@@ -53,11 +86,7 @@ final class StripLoop implements Loop {
     }
 
     private static FloatVector coefficient(Frame f, Step step, int which, boolean present) {
-        return present ? FloatVector.fromArray(Simd.F, f.coefficients, f.offset + step.coefficients()[which]) : Simd.ZERO;
-    }
-
-    private static FloatVector load(long address, int operand) {
-        return KIND.half(operand) ? Simd.loadBf16(address) : Simd.load(address);
+        return present ? FloatVector.fromArray(F, f.coefficients, f.offset + step.coefficients()[which]) : ZERO;
     }
 
     @Override
@@ -80,19 +109,46 @@ final class StripLoop implements Loop {
         FloatVector k3 = coefficient(f, step, Step.K3, TAIL || REDUCE == Reduce.PRODUCT);
         FloatVector pivot = coefficient(f, step, Step.PIVOT, REDUCE == Reduce.MOMENTS);
         FloatVector mask = coefficient(f, step, Step.MASK, FUNCTION == Function.SIGMOID);
-        FloatVector sum0 = FloatVector.zero(Simd.F);
-        FloatVector sum1 = FloatVector.zero(Simd.F);
+        FloatVector sum0 = FloatVector.zero(F);
+        FloatVector sum1 = FloatVector.zero(F);
         for (int i = 0; i < pixels; i++) {
+            FloatVector z = v;
+            FloatVector q = k3;
+            FloatVector sigma = null;
+            if (SAVED_TERMS > 0) {
+                FloatVector c = HALF_C0 ? ((IntVector) ShortVector.fromMemorySegment(S, MEMORY, c0 + i * c0s, ORDER)
+                        .convertShape(S2I, I, 0)).lanewise(LSHL, 16).reinterpretAsFloats()
+                        : FloatVector.fromMemorySegment(F, MEMORY, c0 + i * c0s, ORDER);
+                z = c.fma(n0, z);
+                q = EXTRA_IS_SAVED ? c.fma(k2, q) : q;
+            }
+            if (SAVED_TERMS > 1) {
+                FloatVector x = HALF_C1 ? ((IntVector) ShortVector.fromMemorySegment(S, MEMORY, c1 + i * c1s, ORDER)
+                        .convertShape(S2I, I, 0)).lanewise(LSHL, 16).reinterpretAsFloats()
+                        : FloatVector.fromMemorySegment(F, MEMORY, c1 + i * c1s, ORDER);
+                z = x.fma(n1, z);
+            }
+            if (FUNCTION == Function.SILU_GRAD) {
+                sigma = Simd.sigmoid(z, ROUGH);
+            }
             FloatVector u = s;
-            FloatVector shared = null;
             if (TERMS > 0) {
-                u = load(b0 + i * b0s, 0).fma(m0, u);
+                FloatVector x = HALF_B0 ? ((IntVector) ShortVector.fromMemorySegment(S, MEMORY, b0 + i * b0s, ORDER)
+                        .convertShape(S2I, I, 0)).lanewise(LSHL, 16).reinterpretAsFloats()
+                        : FloatVector.fromMemorySegment(F, MEMORY, b0 + i * b0s, ORDER);
+                u = x.fma(m0, u);
             }
             if (TERMS > 1) {
-                u = load(b1 + i * b1s, 1).fma(m1, u);
+                FloatVector x = HALF_B1 ? ((IntVector) ShortVector.fromMemorySegment(S, MEMORY, b1 + i * b1s, ORDER)
+                        .convertShape(S2I, I, 0)).lanewise(LSHL, 16).reinterpretAsFloats()
+                        : FloatVector.fromMemorySegment(F, MEMORY, b1 + i * b1s, ORDER);
+                u = x.fma(m1, u);
             }
             if (TERMS > 2) {
-                u = load(b2 + i * b2s, 2).fma(m2, u);
+                FloatVector x = HALF_B2 ? ((IntVector) ShortVector.fromMemorySegment(S, MEMORY, b2 + i * b2s, ORDER)
+                        .convertShape(S2I, I, 0)).lanewise(LSHL, 16).reinterpretAsFloats()
+                        : FloatVector.fromMemorySegment(F, MEMORY, b2 + i * b2s, ORDER);
+                u = x.fma(m2, u);
             }
             if (FUNCTION == Function.RELU) {
                 u = Simd.relu(u);
@@ -100,35 +156,39 @@ final class StripLoop implements Loop {
                 u = u.mul(Simd.sigmoid(u, ROUGH));
             } else if (FUNCTION == Function.SIGMOID) {
                 u = Simd.sigmoid(u, ROUGH).mul(mask);
-            } else if (GRADIENT) {
-                shared = load(c0 + i * c0s, SAVED);
-                FloatVector z = shared.fma(n0, v);
-                if (SAVED_TERMS > 1) {
-                    z = load(c1 + i * c1s, SAVED + 1).fma(n1, z);
-                }
+            } else if (FUNCTION == Function.RELU_GRAD) {
                 // ReLU's derivative from either end, since both have one sign; SiLU's from its input.
-                if (FUNCTION == Function.RELU_GRAD) {
-                    u = u.blend(Simd.ZERO, z.compare(VectorOperators.LE, Simd.ZERO));
-                } else if (FUNCTION == Function.SILU_GRAD) {
-                    FloatVector sigma = Simd.sigmoid(z, ROUGH);
-                    u = u.mul(sigma).mul(z.fma(Simd.ONE.sub(sigma), Simd.ONE));
-                } else {
-                    u = u.mul(z).mul(Simd.ONE.sub(z));
-                }
+                u = u.blend(ZERO, z.compare(LE, ZERO));
+            } else if (FUNCTION == Function.SILU_GRAD) {
+                u = u.mul(sigma).mul(z.fma(ONE.sub(sigma), ONE));
+            } else if (FUNCTION == Function.SIGMOID_GRAD) {
+                u = u.mul(z).mul(ONE.sub(z));
             }
-            FloatVector q = k3;
-            if (EXTRA_IS_SAVED) {
-                q = shared.fma(k2, k3);
-            } else if (HAS_EXTRA) {
-                q = load(e + i * es, EXTRA).fma(k2, k3);
+            if (HAS_EXTRA && !EXTRA_IS_SAVED) {
+                FloatVector x = HALF_E ? ((IntVector) ShortVector.fromMemorySegment(S, MEMORY, e + i * es, ORDER)
+                        .convertShape(S2I, I, 0)).lanewise(LSHL, 16).reinterpretAsFloats()
+                        : FloatVector.fromMemorySegment(F, MEMORY, e + i * es, ORDER);
+                q = x.fma(k2, q);
             }
             // Only now, since a result may lie on any operand.
             if (STORE_U) {
-                Simd.store(u, au + i * aus, KIND.half(U));
+                if (HALF_U) {
+                    IntVector b = u.reinterpretAsInts();
+                    b.lanewise(ADD, b.lanewise(LSHR, 16).lanewise(AND, INT_ONE).lanewise(ADD, HALF_UNIT)).lanewise(LSHR, 16)
+                            .convertShape(I2S, S, 0).intoMemorySegment(MEMORY, au + i * aus, ORDER);
+                } else {
+                    u.intoMemorySegment(MEMORY, au + i * aus, ORDER);
+                }
             }
             FloatVector r = TAIL ? u.fma(k1, q) : u;
             if (STORE_W) {
-                Simd.store(r, aw + i * aws, KIND.half(W));
+                if (HALF_W) {
+                    IntVector b = r.reinterpretAsInts();
+                    b.lanewise(ADD, b.lanewise(LSHR, 16).lanewise(AND, INT_ONE).lanewise(ADD, HALF_UNIT)).lanewise(LSHR, 16)
+                            .convertShape(I2S, S, 0).intoMemorySegment(MEMORY, aw + i * aws, ORDER);
+                } else {
+                    r.intoMemorySegment(MEMORY, aw + i * aws, ORDER);
+                }
             }
             if (REDUCE == Reduce.SUM) {
                 sum0 = sum0.add(r);

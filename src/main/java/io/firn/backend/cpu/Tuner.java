@@ -3,6 +3,7 @@ package io.firn.backend.cpu;
 import static org.bytedeco.dnnl.global.dnnl.*;
 
 import io.firn.backend.Session;
+import io.firn.backend.Tuned;
 import io.firn.graph.DType;
 import io.firn.graph.Type;
 import io.firn.plan.Buffer;
@@ -17,9 +18,12 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import java.util.zip.CRC32;
 import org.bytedeco.dnnl.dnnl_memory_desc;
@@ -53,63 +57,78 @@ final class Tuner {
         this.descriptors = descriptors;
     }
 
-    /** The choices that these plans take: from {@code known} where they are there, else measured now. */
-    TuningTable tune(List<PlanRequest> requests, TuningTable known) {
+    /** What {@link io.firn.backend.Backend#tune} says. */
+    Tuned tune(List<PlanRequest> requests, TuningTable known, Predicate<Program> measure) {
         Layout usual = backend.defaultLayout();
-        SortedMap<String, String> choices = convolutions(requests, known, usual);
-        String key = TuningTable.LAYOUT + " " + digest(choices);
+        Program program = program(requests, known.choices(), usual);
+        // Whole steps of the first plan are what decides, so that it has one layout whatever other plans go with it.
+        String key = TuningTable.LAYOUT + " " + digest(products(program.plans().getFirst()).keySet());
         String layout = known.choices().get(key);
-        if (layout == null) {
-            layout = usual.label();
-            if (!usual.equals(Layout.NHWC) && predicted(requests) >= WORTH_MEASURING_MS) {
-                SortedMap<String, String> other = convolutions(requests, known, Layout.NHWC);
-                if (stepSeconds(requests, other, Layout.NHWC) < stepSeconds(requests, choices, usual)) {
-                    layout = Layout.NHWC.label();
-                }
+        if (layout == null && !usual.equals(Layout.NHWC) && program.plans().getFirst().predictedMs() >= WORTH_MEASURING_MS) {
+            if (!measure.test(program)) {
+                return new Tuned(program, table(known.choices(), usual));
             }
+            Tuned blocked = measured(requests, program, known, usual);
+            Tuned other = measured(requests, program(requests, known.choices(), Layout.NHWC), known, Layout.NHWC);
+            Tuned faster = stepSeconds(other.program()) < stepSeconds(blocked.program()) ? other : blocked;
+            return new Tuned(faster.program(), faster.table().with(Map.of(key,
+                    faster.table().choices().get(TuningTable.LAYOUT))));
         }
-        if (!layout.equals(usual.label())) {
-            choices = convolutions(requests, known, Layout.NHWC);
+        if (layout != null && !layout.equals(usual.label())) {
+            return settled(requests, program(requests, known.choices(), Layout.NHWC), known, Layout.NHWC, measure);
         }
-        choices.put(key, layout);
-        choices.put(TuningTable.LAYOUT, layout);
-        return new TuningTable(choices);
+        return settled(requests, program, known, usual, measure);
     }
 
-    private double predicted(List<PlanRequest> requests) {
-        return program(requests, new TreeMap<>(), backend.defaultLayout()).plans().getFirst().predictedMs();
+    /** The choices in a layout that is certain, which is nothing but looked up where all are known. */
+    private Tuned settled(List<PlanRequest> requests, Program planned, TuningTable known, Layout layout,
+                          Predicate<Program> measure) {
+        boolean complete = planned.plans().stream().allMatch(p -> known.choices().keySet().containsAll(products(p).keySet()));
+        return complete || measure.test(planned) ? measured(requests, planned, known, layout)
+                : new Tuned(planned, table(known.choices(), layout));
+    }
+
+    /** Measures what is unknown, and plans again where there was something. */
+    private Tuned measured(List<PlanRequest> requests, Program planned, TuningTable known, Layout layout) {
+        SortedMap<String, String> choices = new TreeMap<>();
+        boolean complete = true;
+        for (Plan plan : planned.plans()) {
+            for (Product p : products(plan).values()) {
+                String choice = known.choices().get(p.key());
+                complete &= choice != null;
+                choices.computeIfAbsent(p.key(), _ -> choice != null ? choice : fastest(p));
+            }
+        }
+        return new Tuned(complete ? planned : program(requests, choices, layout), table(choices, layout));
+    }
+
+    private static TuningTable table(SortedMap<String, String> choices, Layout layout) {
+        return new TuningTable(choices).with(Map.of(TuningTable.LAYOUT, layout.label()));
     }
 
     private Program program(List<PlanRequest> requests, SortedMap<String, String> choices, Layout layout) {
-        SortedMap<String, String> all = new TreeMap<>(choices);
-        all.put(TuningTable.LAYOUT, layout.label());
-        return new Planner(backend.target(), backend.kernels(new TuningTable(all))).plan(requests.toArray(PlanRequest[]::new));
+        return new Planner(backend.target(), backend.kernels(table(choices, layout))).plan(requests.toArray(PlanRequest[]::new));
     }
 
-    private SortedMap<String, String> convolutions(List<PlanRequest> requests, TuningTable known, Layout layout) {
-        SortedMap<String, String> choices = new TreeMap<>();
-        for (Plan plan : program(requests, new TreeMap<>(), layout).plans()) {
-            for (Launch l : plan.launches()) {
-                if (l.kernel().library().equals(CpuKernels.ONEDNN)) {
-                    Product.of(l.subgraph().nodes(), plan.activations()).ifPresent(p -> {
-                        String choice = known.choices().get(p.key());
-                        choices.computeIfAbsent(p.key(), key -> choice != null ? choice : fastest(p));
-                    });
-                }
+    /** A plan's convolutions by their keys. */
+    private static SortedMap<String, Product> products(Plan plan) {
+        SortedMap<String, Product> products = new TreeMap<>();
+        for (Launch l : plan.launches()) {
+            if (l.kernel().library().equals(CpuKernels.ONEDNN)) {
+                Product.of(l.subgraph().nodes(), plan.activations()).ifPresent(p -> products.put(p.key(), p));
             }
         }
-        return choices;
+        return products;
     }
 
-    private static String digest(SortedMap<String, String> choices) {
+    private static String digest(Set<String> keys) {
         CRC32 crc = new CRC32();
-        choices.keySet().forEach(k -> crc.update(k.getBytes(StandardCharsets.UTF_8)));
+        keys.forEach(k -> crc.update(k.getBytes(StandardCharsets.UTF_8)));
         return HexFormat.of().toHexDigits((int) crc.getValue());
     }
 
     /** Time of a step of the first plan, once the own kernels' loops are compiled. */
-    private double stepSeconds(List<PlanRequest> requests, SortedMap<String, String> choices, Layout layout) {
-        Program program = program(requests, choices, layout);
+    private double stepSeconds(Program program) {
         try (Session session = backend.load(program)) {
             double least = Double.POSITIVE_INFINITY;
             long end = System.nanoTime() + STEPS_NANOS;
