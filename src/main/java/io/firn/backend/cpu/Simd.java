@@ -83,10 +83,6 @@ final class Simd {
         v.intoMemorySegment(MEMORY, address, ORDER);
     }
 
-    static void storeBf16(FloatVector v, long address) {
-        narrow(v).intoMemorySegment(MEMORY, address, ORDER);
-    }
-
     static void storePart(FloatVector v, long address, int lanes, boolean bf16) {
         if (bf16) {
             narrow(v).intoMemorySegment(MEMORY, address, ORDER, S.indexInRange(0, lanes));

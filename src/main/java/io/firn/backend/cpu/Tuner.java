@@ -16,6 +16,7 @@ import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -35,8 +36,8 @@ import org.bytedeco.dnnl.dnnl_memory_desc;
  */
 final class Tuner {
     private static final int REPEATS = 3;
-    /** Runs after which the own kernels' loops are compiled. */
-    private static final int COMPILED = 20;
+    /** How long an own kernel's loops may take to be compiled, beside kernels that leave the compiler little time. */
+    private static final long COMPILING_NANOS = 1_500_000_000L;
     /** An implementation that is this much slower than the best so far in its first run is not run again. */
     private static final double HOPELESS = 2;
     /** All operands hold this byte: as f32 and as bf16 a small number that is no denormal. */
@@ -50,6 +51,8 @@ final class Tuner {
     private final CpuBackend backend;
     private final OneDnn dnn;
     private final Descriptors descriptors;
+    /** Own kernels, by what makes their loops, that have run long enough to be compiled. */
+    private final Set<String> compiled = new HashSet<>();
 
     Tuner(CpuBackend backend, OneDnn dnn, Descriptors descriptors) {
         this.backend = backend;
@@ -177,8 +180,10 @@ final class Tuner {
             long at = memory.address();
             try (Executable kernel = backend.winograd(w, new Tensor(at, from, w.layout()),
                     new Tensor(at + toAt, to, w.layout()), new Tensor(at + weightsAt, weights, Layout.DENSE), at + scratch)) {
-                for (int i = 0; i < COMPILED; i++) {
-                    kernel.run();
+                if (compiled.add(w.direction() + " " + w.dtype())) {
+                    for (long end = System.nanoTime() + COMPILING_NANOS; System.nanoTime() < end; ) {
+                        kernel.run();
+                    }
                 }
                 return least(kernel, shortest);
             }

@@ -1,5 +1,9 @@
 package io.firn.backend.cpu;
 
+import static io.firn.backend.cpu.Simd.F;
+import static io.firn.backend.cpu.Simd.MEMORY;
+import static io.firn.backend.cpu.Simd.ORDER;
+
 import io.firn.plan.Buffer;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -113,12 +117,12 @@ final class WinogradF32Kernel implements Executable {
 
     private static void sourceRows(long from, float[] to, int at, int place, int count, int step) {
         for (int i = 0; i < count; i++) {
-            FloatVector b = Simd.load(from + VECTOR);
-            FloatVector c = Simd.load(from + 2 * VECTOR);
-            Simd.load(from).sub(c).intoArray(to, at);
+            FloatVector b = FloatVector.fromMemorySegment(F, MEMORY, from + VECTOR, ORDER);
+            FloatVector c = FloatVector.fromMemorySegment(F, MEMORY, from + 2 * VECTOR, ORDER);
+            FloatVector.fromMemorySegment(F, MEMORY, from, ORDER).sub(c).intoArray(to, at);
             b.add(c).intoArray(to, at + place);
             c.sub(b).intoArray(to, at + 2 * place);
-            b.sub(Simd.load(from + 3 * VECTOR)).intoArray(to, at + 3 * place);
+            b.sub(FloatVector.fromMemorySegment(F, MEMORY, from + 3 * VECTOR, ORDER)).intoArray(to, at + 3 * place);
             from += 2 * VECTOR;
             at += step;
         }
@@ -137,60 +141,60 @@ final class WinogradF32Kernel implements Executable {
 
     private static void resultColumns(float[] from, int at, int place, long to, int count) {
         for (int i = 0; i < count; i++) {
-            FloatVector b = FloatVector.fromArray(Simd.F, from, at + place);
-            FloatVector c = FloatVector.fromArray(Simd.F, from, at + 2 * place);
-            Simd.store(FloatVector.fromArray(Simd.F, from, at).add(b).add(c), to);
-            Simd.store(b.sub(c).sub(FloatVector.fromArray(Simd.F, from, at + 3 * place)), to + 4 * VECTOR);
+            FloatVector b = FloatVector.fromArray(F, from, at + place);
+            FloatVector c = FloatVector.fromArray(F, from, at + 2 * place);
+            FloatVector.fromArray(F, from, at).add(b).add(c).intoMemorySegment(MEMORY, to, ORDER);
+            b.sub(c).sub(FloatVector.fromArray(F, from, at + 3 * place)).intoMemorySegment(MEMORY, to + 4 * VECTOR, ORDER);
             at += PANEL;
             to += 8 * VECTOR;
         }
     }
 
     private static void copy(long from, float[] to, int at, int count) {
-        MemorySegment.copy(Simd.MEMORY, ValueLayout.JAVA_FLOAT, from, to, at, count);
+        MemorySegment.copy(MEMORY, ValueLayout.JAVA_FLOAT, from, to, at, count);
     }
 
     /** Four tiles [4, depth] at {@code a} times a panel [depth, 64] at {@code b}, to {@code to}, all in one array. */
     static void multiply(float[] x, int a, int depth, int b, int to) {
         // Zeros made here, since a constant object would keep the sums from being registers.
-        FloatVector s00 = FloatVector.zero(Simd.F);
-        FloatVector s01 = FloatVector.zero(Simd.F);
-        FloatVector s02 = FloatVector.zero(Simd.F);
-        FloatVector s03 = FloatVector.zero(Simd.F);
-        FloatVector s10 = FloatVector.zero(Simd.F);
-        FloatVector s11 = FloatVector.zero(Simd.F);
-        FloatVector s12 = FloatVector.zero(Simd.F);
-        FloatVector s13 = FloatVector.zero(Simd.F);
-        FloatVector s20 = FloatVector.zero(Simd.F);
-        FloatVector s21 = FloatVector.zero(Simd.F);
-        FloatVector s22 = FloatVector.zero(Simd.F);
-        FloatVector s23 = FloatVector.zero(Simd.F);
-        FloatVector s30 = FloatVector.zero(Simd.F);
-        FloatVector s31 = FloatVector.zero(Simd.F);
-        FloatVector s32 = FloatVector.zero(Simd.F);
-        FloatVector s33 = FloatVector.zero(Simd.F);
+        FloatVector s00 = FloatVector.zero(F);
+        FloatVector s01 = FloatVector.zero(F);
+        FloatVector s02 = FloatVector.zero(F);
+        FloatVector s03 = FloatVector.zero(F);
+        FloatVector s10 = FloatVector.zero(F);
+        FloatVector s11 = FloatVector.zero(F);
+        FloatVector s12 = FloatVector.zero(F);
+        FloatVector s13 = FloatVector.zero(F);
+        FloatVector s20 = FloatVector.zero(F);
+        FloatVector s21 = FloatVector.zero(F);
+        FloatVector s22 = FloatVector.zero(F);
+        FloatVector s23 = FloatVector.zero(F);
+        FloatVector s30 = FloatVector.zero(F);
+        FloatVector s31 = FloatVector.zero(F);
+        FloatVector s32 = FloatVector.zero(F);
+        FloatVector s33 = FloatVector.zero(F);
         for (int i = 0; i < depth; i++) {
             int w = b + i * PANEL;
-            FloatVector b0 = FloatVector.fromArray(Simd.F, x, w);
-            FloatVector b1 = FloatVector.fromArray(Simd.F, x, w + LANES);
-            FloatVector b2 = FloatVector.fromArray(Simd.F, x, w + 2 * LANES);
-            FloatVector b3 = FloatVector.fromArray(Simd.F, x, w + 3 * LANES);
-            FloatVector x0 = FloatVector.broadcast(Simd.F, x[a + i]);
+            FloatVector b0 = FloatVector.fromArray(F, x, w);
+            FloatVector b1 = FloatVector.fromArray(F, x, w + LANES);
+            FloatVector b2 = FloatVector.fromArray(F, x, w + 2 * LANES);
+            FloatVector b3 = FloatVector.fromArray(F, x, w + 3 * LANES);
+            FloatVector x0 = FloatVector.broadcast(F, x[a + i]);
             s00 = b0.fma(x0, s00);
             s01 = b1.fma(x0, s01);
             s02 = b2.fma(x0, s02);
             s03 = b3.fma(x0, s03);
-            FloatVector x1 = FloatVector.broadcast(Simd.F, x[a + depth + i]);
+            FloatVector x1 = FloatVector.broadcast(F, x[a + depth + i]);
             s10 = b0.fma(x1, s10);
             s11 = b1.fma(x1, s11);
             s12 = b2.fma(x1, s12);
             s13 = b3.fma(x1, s13);
-            FloatVector x2 = FloatVector.broadcast(Simd.F, x[a + 2 * depth + i]);
+            FloatVector x2 = FloatVector.broadcast(F, x[a + 2 * depth + i]);
             s20 = b0.fma(x2, s20);
             s21 = b1.fma(x2, s21);
             s22 = b2.fma(x2, s22);
             s23 = b3.fma(x2, s23);
-            FloatVector x3 = FloatVector.broadcast(Simd.F, x[a + 3 * depth + i]);
+            FloatVector x3 = FloatVector.broadcast(F, x[a + 3 * depth + i]);
             s30 = b0.fma(x3, s30);
             s31 = b1.fma(x3, s31);
             s32 = b2.fma(x3, s32);

@@ -1,14 +1,23 @@
 package io.firn.backend.cpu;
 
+import static io.firn.backend.cpu.Simd.F;
+import static io.firn.backend.cpu.Simd.I;
+import static io.firn.backend.cpu.Simd.MEMORY;
+import static io.firn.backend.cpu.Simd.ORDER;
+import static io.firn.backend.cpu.Simd.S;
+
 import io.firn.graph.DType;
 import io.firn.graph.Shape;
 import io.firn.plan.Layout;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * The transforms between activations and tiles, one row of tiles of one image at a time. Each goes in two steps, first
- * over the tiles' columns into scratch memory, then over their rows: loops must stay small to be compiled (see
- * {@link Simd}).
+ * over the tiles' columns into scratch memory, then over their rows: loops must stay small, and loads and stores written
+ * out, to be compiled (see {@link Simd} and {@link StripLoop}).
  */
 final class WinogradTiles {
     private static final int VECTOR = 4 * Simd.LANES;
@@ -44,7 +53,7 @@ final class WinogradTiles {
 
     /** Bytes of scratch memory that a thread needs. */
     static long scratchBytes(Winograd w) {
-        return 4L * (2 * w.tileColumns() + 2) * VECTOR;
+        return 8L * (2 * w.tileColumns() + 2) * VECTOR;
     }
 
     long stripBytes() {
@@ -91,7 +100,9 @@ final class WinogradTiles {
             long to = tiles + (long) c * bytes(tiles16);
             for (int r = 0; r < 4; r++) {
                 if (tiles16) {
-                    sourceRows16(scratch + r * stripBytes, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 2);
+                    long rows = scratch + 4 * stripBytes;
+                    sourceRows(scratch + r * stripBytes, rows, stripBytes, tileColumns, VECTOR);
+                    narrowRows(rows, to + 4 * r * placeBytes);
                 } else {
                     sourceRows(scratch + r * stripBytes, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 4);
                 }
@@ -108,9 +119,44 @@ final class WinogradTiles {
         long r3 = row(n, h + 3, c);
         clearEdges(scratch, 1);
         if (bf16) {
-            sourceColumns16(r0, r1, r2, r3, scratch + VECTOR, stripBytes, shape.w(), pixelBytes());
+            long rows = scratch + 4 * stripBytes;
+            widen(r0, rows, shape.w(), pixelBytes());
+            widen(r1, rows + stripBytes, shape.w(), pixelBytes());
+            widen(r2, rows + 2 * stripBytes, shape.w(), pixelBytes());
+            widen(r3, rows + 3 * stripBytes, shape.w(), pixelBytes());
+            sourceColumns(rows, rows + stripBytes, rows + 2 * stripBytes, rows + 3 * stripBytes, scratch + VECTOR, stripBytes,
+                    shape.w(), VECTOR);
         } else {
             sourceColumns(r0, r1, r2, r3, scratch + VECTOR, stripBytes, shape.w(), pixelBytes());
+        }
+    }
+
+    /** A row of tiles of each of four places. */
+    private void narrowRows(long from, long to) {
+        for (int j = 0; j < 4; j++) {
+            narrow(from + j * stripBytes, to + j * placeBytes, tileColumns, shape.c() * 2);
+        }
+    }
+
+    private static void widen(long from, long to, int count, int step) {
+        for (int i = 0; i < count; i++) {
+            ((IntVector) ShortVector.fromMemorySegment(S, MEMORY, from, ORDER).convertShape(VectorOperators.S2I, I, 0))
+                    .lanewise(VectorOperators.LSHL, 16).intoMemorySegment(MEMORY, to, ORDER);
+            from += step;
+            to += VECTOR;
+        }
+    }
+
+    /** To bf16, rounded as {@link Simd} does. */
+    private static void narrow(long from, long to, int count, int step) {
+        for (int i = 0; i < count; i++) {
+            IntVector bits = IntVector.fromMemorySegment(I, MEMORY, from, ORDER);
+            IntVector odd = bits.lanewise(VectorOperators.LSHR, 16).lanewise(VectorOperators.AND, Simd.INT_ONE);
+            bits.lanewise(VectorOperators.ADD, odd.lanewise(VectorOperators.ADD, Simd.HALF_UNIT))
+                    .lanewise(VectorOperators.LSHR, 16).convertShape(VectorOperators.I2S, S, 0)
+                    .reinterpretAsShorts().intoMemorySegment(MEMORY, to, ORDER);
+            from += VECTOR;
+            to += step;
         }
     }
 
@@ -118,38 +164,22 @@ final class WinogradTiles {
     private void clearEdges(long scratch, int before) {
         for (int r = 0; r < 4; r++) {
             if (before > 0) {
-                Simd.store(Simd.ZERO, scratch + r * stripBytes);
+                Simd.ZERO.intoMemorySegment(MEMORY, scratch + r * stripBytes, ORDER);
             }
             for (long x = (before + shape.w()) * (long) VECTOR; x < stripBytes; x += VECTOR) {
-                Simd.store(Simd.ZERO, scratch + r * stripBytes + x);
+                Simd.ZERO.intoMemorySegment(MEMORY, scratch + r * stripBytes + x, ORDER);
             }
         }
     }
 
     private static void sourceColumns(long r0, long r1, long r2, long r3, long to, long length, int count, int step) {
         for (int i = 0; i < count; i++) {
-            FloatVector b = Simd.load(r1);
-            FloatVector c = Simd.load(r2);
-            Simd.store(Simd.load(r0).sub(c), to);
-            Simd.store(b.add(c), to + length);
-            Simd.store(c.sub(b), to + 2 * length);
-            Simd.store(b.sub(Simd.load(r3)), to + 3 * length);
-            r0 += step;
-            r1 += step;
-            r2 += step;
-            r3 += step;
-            to += VECTOR;
-        }
-    }
-
-    private static void sourceColumns16(long r0, long r1, long r2, long r3, long to, long length, int count, int step) {
-        for (int i = 0; i < count; i++) {
-            FloatVector b = Simd.loadBf16(r1);
-            FloatVector c = Simd.loadBf16(r2);
-            Simd.store(Simd.loadBf16(r0).sub(c), to);
-            Simd.store(b.add(c), to + length);
-            Simd.store(c.sub(b), to + 2 * length);
-            Simd.store(b.sub(Simd.loadBf16(r3)), to + 3 * length);
+            FloatVector b = FloatVector.fromMemorySegment(F, MEMORY, r1, ORDER);
+            FloatVector c = FloatVector.fromMemorySegment(F, MEMORY, r2, ORDER);
+            FloatVector.fromMemorySegment(F, MEMORY, r0, ORDER).sub(c).intoMemorySegment(MEMORY, to, ORDER);
+            b.add(c).intoMemorySegment(MEMORY, to + length, ORDER);
+            c.sub(b).intoMemorySegment(MEMORY, to + 2 * length, ORDER);
+            b.sub(FloatVector.fromMemorySegment(F, MEMORY, r3, ORDER)).intoMemorySegment(MEMORY, to + 3 * length, ORDER);
             r0 += step;
             r1 += step;
             r2 += step;
@@ -160,25 +190,12 @@ final class WinogradTiles {
 
     private static void sourceRows(long from, long to, long place, int count, int step) {
         for (int i = 0; i < count; i++) {
-            FloatVector b = Simd.load(from + VECTOR);
-            FloatVector c = Simd.load(from + 2 * VECTOR);
-            Simd.store(Simd.load(from).sub(c), to);
-            Simd.store(b.add(c), to + place);
-            Simd.store(c.sub(b), to + 2 * place);
-            Simd.store(b.sub(Simd.load(from + 3 * VECTOR)), to + 3 * place);
-            from += 2 * VECTOR;
-            to += step;
-        }
-    }
-
-    private static void sourceRows16(long from, long to, long place, int count, int step) {
-        for (int i = 0; i < count; i++) {
-            FloatVector b = Simd.load(from + VECTOR);
-            FloatVector c = Simd.load(from + 2 * VECTOR);
-            Simd.storeBf16(Simd.load(from).sub(c), to);
-            Simd.storeBf16(b.add(c), to + place);
-            Simd.storeBf16(c.sub(b), to + 2 * place);
-            Simd.storeBf16(b.sub(Simd.load(from + 3 * VECTOR)), to + 3 * place);
+            FloatVector b = FloatVector.fromMemorySegment(F, MEMORY, from + VECTOR, ORDER);
+            FloatVector c = FloatVector.fromMemorySegment(F, MEMORY, from + 2 * VECTOR, ORDER);
+            FloatVector.fromMemorySegment(F, MEMORY, from, ORDER).sub(c).intoMemorySegment(MEMORY, to, ORDER);
+            b.add(c).intoMemorySegment(MEMORY, to + place, ORDER);
+            c.sub(b).intoMemorySegment(MEMORY, to + 2 * place, ORDER);
+            b.sub(FloatVector.fromMemorySegment(F, MEMORY, from + 3 * VECTOR, ORDER)).intoMemorySegment(MEMORY, to + 3 * place, ORDER);
             from += 2 * VECTOR;
             to += step;
         }
@@ -191,14 +208,19 @@ final class WinogradTiles {
             long r1 = row(n, 2 * tileRow + 1, c);
             clearEdges(scratch, 0);
             if (bf16) {
-                gradientColumns16(r0, r1, scratch, stripBytes, shape.w(), pixelBytes());
+                long rows = scratch + 4 * stripBytes;
+                widen(r0, rows, shape.w(), pixelBytes());
+                widen(r1, rows + stripBytes, shape.w(), pixelBytes());
+                gradientColumns(rows, rows + stripBytes, scratch, stripBytes, shape.w(), VECTOR);
             } else {
                 gradientColumns(r0, r1, scratch, stripBytes, shape.w(), pixelBytes());
             }
             long to = tiles + (long) c * bytes(tiles16);
             for (int r = 0; r < 4; r++) {
                 if (tiles16) {
-                    gradientRows16(scratch + r * stripBytes, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 2);
+                    long rows = scratch + 4 * stripBytes;
+                    gradientRows(scratch + r * stripBytes, rows, stripBytes, tileColumns, VECTOR);
+                    narrowRows(rows, to + 4 * r * placeBytes);
                 } else {
                     gradientRows(scratch + r * stripBytes, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 4);
                 }
@@ -208,26 +230,12 @@ final class WinogradTiles {
 
     private static void gradientColumns(long r0, long r1, long to, long length, int count, int step) {
         for (int i = 0; i < count; i++) {
-            FloatVector a = Simd.load(r0);
-            FloatVector b = Simd.load(r1);
-            Simd.store(a, to);
-            Simd.store(a.add(b), to + length);
-            Simd.store(a.sub(b), to + 2 * length);
-            Simd.store(Simd.ZERO.sub(b), to + 3 * length);
-            r0 += step;
-            r1 += step;
-            to += VECTOR;
-        }
-    }
-
-    private static void gradientColumns16(long r0, long r1, long to, long length, int count, int step) {
-        for (int i = 0; i < count; i++) {
-            FloatVector a = Simd.loadBf16(r0);
-            FloatVector b = Simd.loadBf16(r1);
-            Simd.store(a, to);
-            Simd.store(a.add(b), to + length);
-            Simd.store(a.sub(b), to + 2 * length);
-            Simd.store(Simd.ZERO.sub(b), to + 3 * length);
+            FloatVector a = FloatVector.fromMemorySegment(F, MEMORY, r0, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, MEMORY, r1, ORDER);
+            a.intoMemorySegment(MEMORY, to, ORDER);
+            a.add(b).intoMemorySegment(MEMORY, to + length, ORDER);
+            a.sub(b).intoMemorySegment(MEMORY, to + 2 * length, ORDER);
+            Simd.ZERO.sub(b).intoMemorySegment(MEMORY, to + 3 * length, ORDER);
             r0 += step;
             r1 += step;
             to += VECTOR;
@@ -236,25 +244,12 @@ final class WinogradTiles {
 
     private static void gradientRows(long from, long to, long place, int count, int step) {
         for (int i = 0; i < count; i++) {
-            FloatVector a = Simd.load(from);
-            FloatVector b = Simd.load(from + VECTOR);
-            Simd.store(a, to);
-            Simd.store(a.add(b), to + place);
-            Simd.store(a.sub(b), to + 2 * place);
-            Simd.store(Simd.ZERO.sub(b), to + 3 * place);
-            from += 2 * VECTOR;
-            to += step;
-        }
-    }
-
-    private static void gradientRows16(long from, long to, long place, int count, int step) {
-        for (int i = 0; i < count; i++) {
-            FloatVector a = Simd.load(from);
-            FloatVector b = Simd.load(from + VECTOR);
-            Simd.storeBf16(a, to);
-            Simd.storeBf16(a.add(b), to + place);
-            Simd.storeBf16(a.sub(b), to + 2 * place);
-            Simd.storeBf16(Simd.ZERO.sub(b), to + 3 * place);
+            FloatVector a = FloatVector.fromMemorySegment(F, MEMORY, from, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, MEMORY, from + VECTOR, ORDER);
+            a.intoMemorySegment(MEMORY, to, ORDER);
+            a.add(b).intoMemorySegment(MEMORY, to + place, ORDER);
+            a.sub(b).intoMemorySegment(MEMORY, to + 2 * place, ORDER);
+            Simd.ZERO.sub(b).intoMemorySegment(MEMORY, to + 3 * place, ORDER);
             from += 2 * VECTOR;
             to += step;
         }
@@ -281,7 +276,9 @@ final class WinogradTiles {
             long to = row(n, 2 * tileRow + r, c);
             long strip = scratch + r * 4L * VECTOR;
             if (bf16) {
-                resultRows16(strip, to, shape.w(), pixelBytes());
+                long pixels = scratch + 4 * stripBytes;
+                resultRows(strip, pixels, shape.w(), VECTOR);
+                narrow(pixels, to, shape.w(), pixelBytes());
             } else {
                 resultRows(strip, to, shape.w(), pixelBytes());
             }
@@ -291,10 +288,10 @@ final class WinogradTiles {
     /** Both sums of one of a tile's columns, and so eight vectors a tile. */
     private static void resultColumns(long from, long place, long to, int count, int step) {
         for (int i = 0; i < count; i++) {
-            FloatVector b = Simd.load(from + place);
-            FloatVector c = Simd.load(from + 2 * place);
-            Simd.store(Simd.load(from).add(b).add(c), to);
-            Simd.store(b.sub(c).sub(Simd.load(from + 3 * place)), to + 4 * VECTOR);
+            FloatVector b = FloatVector.fromMemorySegment(F, MEMORY, from + place, ORDER);
+            FloatVector c = FloatVector.fromMemorySegment(F, MEMORY, from + 2 * place, ORDER);
+            FloatVector.fromMemorySegment(F, MEMORY, from, ORDER).add(b).add(c).intoMemorySegment(MEMORY, to, ORDER);
+            b.sub(c).sub(FloatVector.fromMemorySegment(F, MEMORY, from + 3 * place, ORDER)).intoMemorySegment(MEMORY, to + 4 * VECTOR, ORDER);
             from += step;
             to += 8 * VECTOR;
         }
@@ -302,27 +299,15 @@ final class WinogradTiles {
 
     private static void resultRows(long from, long to, int width, int step) {
         for (int left = width; left > 0; left -= 2) {
-            FloatVector b = Simd.load(from + VECTOR);
-            FloatVector c = Simd.load(from + 2 * VECTOR);
-            Simd.store(Simd.load(from).add(b).add(c), to);
+            FloatVector b = FloatVector.fromMemorySegment(F, MEMORY, from + VECTOR, ORDER);
+            FloatVector c = FloatVector.fromMemorySegment(F, MEMORY, from + 2 * VECTOR, ORDER);
+            FloatVector.fromMemorySegment(F, MEMORY, from, ORDER).add(b).add(c).intoMemorySegment(MEMORY, to, ORDER);
             if (left > 1) {
-                Simd.store(b.sub(c).sub(Simd.load(from + 3 * VECTOR)), to + step);
+                b.sub(c).sub(FloatVector.fromMemorySegment(F, MEMORY, from + 3 * VECTOR, ORDER)).intoMemorySegment(MEMORY, to + step, ORDER);
             }
             from += 8 * VECTOR;
             to += 2 * step;
         }
     }
 
-    private static void resultRows16(long from, long to, int width, int step) {
-        for (int left = width; left > 0; left -= 2) {
-            FloatVector b = Simd.load(from + VECTOR);
-            FloatVector c = Simd.load(from + 2 * VECTOR);
-            Simd.storeBf16(Simd.load(from).add(b).add(c), to);
-            if (left > 1) {
-                Simd.storeBf16(b.sub(c).sub(Simd.load(from + 3 * VECTOR)), to + step);
-            }
-            from += 8 * VECTOR;
-            to += 2 * step;
-        }
-    }
 }

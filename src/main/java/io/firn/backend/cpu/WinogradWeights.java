@@ -1,9 +1,16 @@
 package io.firn.backend.cpu;
 
+import static io.firn.backend.cpu.Simd.F;
+import static io.firn.backend.cpu.Simd.MEMORY;
+import static io.firn.backend.cpu.Simd.ORDER;
+import static io.firn.backend.cpu.Simd.S;
+
 import io.firn.graph.Shape;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * The transforms of 3x3 weights f32 [O,I,3,3]: U = G w Gᵀ as 16 matrices [rows, columns] of f32 or bf16, and of their
@@ -15,10 +22,12 @@ final class WinogradWeights {
     private static final int TAPS = 9;
     /** Floats of the taps of 16 filters. */
     private static final int ROW = BLOCK * TAPS;
-    /** Floats of a block as it lies in memory, of the turned block, and of what lies between the two steps of a transform. */
-    static final int SCRATCH_FLOATS = 2 * BLOCK * ROW + 12 * BLOCK;
+    /** Floats of a block as it lies in memory, of the turned block, of what lies between the two steps of a transform,
+     * and of its result before it is bf16. */
+    static final int SCRATCH_FLOATS = 2 * BLOCK * ROW + (12 + Winograd.PLACES) * BLOCK;
     private static final int TURNED = BLOCK * ROW;
     private static final int BETWEEN = 2 * BLOCK * ROW;
+    private static final int PLACES = BETWEEN + 12 * BLOCK;
     private static final FloatVector HALF = Simd.of(0.5f);
 
     private final long dense;
@@ -149,18 +158,14 @@ final class WinogradWeights {
         }
     }
 
-    private static FloatVector load(float[] x, int at) {
-        return FloatVector.fromArray(Simd.F, x, at);
-    }
-
     /** G w: from 3 rows of 3 taps to 4 rows of 3; {@code step} is that of the taps. */
     private static void weightColumns(float[] x, int from, int step) {
         for (int column = 0; column < 3; column++) {
             int at = from + column * step;
             int to = BETWEEN + column * BLOCK;
-            FloatVector a = load(x, at);
-            FloatVector c = load(x, at + 6 * step);
-            FloatVector b = load(x, at + 3 * step).mul(HALF);
+            FloatVector a = FloatVector.fromArray(F, x, at);
+            FloatVector c = FloatVector.fromArray(F, x, at + 6 * step);
+            FloatVector b = FloatVector.fromArray(F, x, at + 3 * step).mul(HALF);
             FloatVector ends = a.add(c).mul(HALF);
             a.intoArray(x, to);
             ends.add(b).intoArray(x, to + 3 * BLOCK);
@@ -172,14 +177,14 @@ final class WinogradWeights {
     private static void weightRows(float[] x, long to, long place) {
         for (int r = 0; r < 4; r++) {
             int from = BETWEEN + 3 * r * BLOCK;
-            FloatVector a = load(x, from);
-            FloatVector c = load(x, from + 2 * BLOCK);
-            FloatVector b = load(x, from + BLOCK).mul(HALF);
+            FloatVector a = FloatVector.fromArray(F, x, from);
+            FloatVector c = FloatVector.fromArray(F, x, from + 2 * BLOCK);
+            FloatVector b = FloatVector.fromArray(F, x, from + BLOCK).mul(HALF);
             FloatVector ends = a.add(c).mul(HALF);
-            Simd.store(a, to);
-            Simd.store(ends.add(b), to + place);
-            Simd.store(ends.sub(b), to + 2 * place);
-            Simd.store(c, to + 3 * place);
+            a.intoMemorySegment(MEMORY, to, ORDER);
+            ends.add(b).intoMemorySegment(MEMORY, to + place, ORDER);
+            ends.sub(b).intoMemorySegment(MEMORY, to + 2 * place, ORDER);
+            c.intoMemorySegment(MEMORY, to + 3 * place, ORDER);
             to += 4 * place;
         }
     }
@@ -187,15 +192,23 @@ final class WinogradWeights {
     private static void weightRows16(float[] x, long to, long place) {
         for (int r = 0; r < 4; r++) {
             int from = BETWEEN + 3 * r * BLOCK;
-            FloatVector a = load(x, from);
-            FloatVector c = load(x, from + 2 * BLOCK);
-            FloatVector b = load(x, from + BLOCK).mul(HALF);
+            FloatVector a = FloatVector.fromArray(F, x, from);
+            FloatVector c = FloatVector.fromArray(F, x, from + 2 * BLOCK);
+            FloatVector b = FloatVector.fromArray(F, x, from + BLOCK).mul(HALF);
             FloatVector ends = a.add(c).mul(HALF);
-            Simd.storeBf16(a, to);
-            Simd.storeBf16(ends.add(b), to + place);
-            Simd.storeBf16(ends.sub(b), to + 2 * place);
-            Simd.storeBf16(c, to + 3 * place);
-            to += 4 * place;
+            int at = PLACES + 4 * r * BLOCK;
+            a.intoArray(x, at);
+            ends.add(b).intoArray(x, at + BLOCK);
+            ends.sub(b).intoArray(x, at + 2 * BLOCK);
+            c.intoArray(x, at + 3 * BLOCK);
+        }
+        for (int p = 0; p < Winograd.PLACES; p++) {
+            IntVector bits = FloatVector.fromArray(F, x, PLACES + p * BLOCK).reinterpretAsInts();
+            IntVector odd = bits.lanewise(VectorOperators.LSHR, 16).lanewise(VectorOperators.AND, Simd.INT_ONE);
+            bits.lanewise(VectorOperators.ADD, odd.lanewise(VectorOperators.ADD, Simd.HALF_UNIT))
+                    .lanewise(VectorOperators.LSHR, 16).convertShape(VectorOperators.I2S, S, 0)
+                    .reinterpretAsShorts().intoMemorySegment(MEMORY, to, ORDER);
+            to += place;
         }
     }
 
@@ -203,12 +216,12 @@ final class WinogradWeights {
     private static void gradientColumns(long from, long place, float[] x) {
         for (int column = 0; column < 4; column++) {
             int to = BETWEEN + column * BLOCK;
-            FloatVector b = Simd.load(from + 4 * place).mul(HALF);
-            FloatVector c = Simd.load(from + 8 * place).mul(HALF);
+            FloatVector b = FloatVector.fromMemorySegment(F, MEMORY, from + 4 * place, ORDER).mul(HALF);
+            FloatVector c = FloatVector.fromMemorySegment(F, MEMORY, from + 8 * place, ORDER).mul(HALF);
             FloatVector both = b.add(c);
-            Simd.load(from).add(both).intoArray(x, to);
+            FloatVector.fromMemorySegment(F, MEMORY, from, ORDER).add(both).intoArray(x, to);
             b.sub(c).intoArray(x, to + 4 * BLOCK);
-            Simd.load(from + 12 * place).add(both).intoArray(x, to + 8 * BLOCK);
+            FloatVector.fromMemorySegment(F, MEMORY, from + 12 * place, ORDER).add(both).intoArray(x, to + 8 * BLOCK);
             from += place;
         }
     }
@@ -216,12 +229,12 @@ final class WinogradWeights {
     private static void gradientRows(float[] x, int to) {
         for (int r = 0; r < 3; r++) {
             int from = BETWEEN + 4 * r * BLOCK;
-            FloatVector b = load(x, from + BLOCK).mul(HALF);
-            FloatVector c = load(x, from + 2 * BLOCK).mul(HALF);
+            FloatVector b = FloatVector.fromArray(F, x, from + BLOCK).mul(HALF);
+            FloatVector c = FloatVector.fromArray(F, x, from + 2 * BLOCK).mul(HALF);
             FloatVector both = b.add(c);
-            load(x, from).add(both).intoArray(x, to);
+            FloatVector.fromArray(F, x, from).add(both).intoArray(x, to);
             b.sub(c).intoArray(x, to + BLOCK);
-            load(x, from + 3 * BLOCK).add(both).intoArray(x, to + 2 * BLOCK);
+            FloatVector.fromArray(F, x, from + 3 * BLOCK).add(both).intoArray(x, to + 2 * BLOCK);
             to += 3 * BLOCK;
         }
     }
