@@ -45,6 +45,8 @@ final class Tuner {
 
     /** Steps that are predicted to be shorter run in the usual layout: measuring would take longer than it could save. */
     private static final double WORTH_MEASURING_MS = 100;
+    /** Another layout than the usual one must win by more than what a neighbour's load may do to a step. */
+    private static final double CLEARLY = 0.97;
     private static final int LEAST_STEPS = 4;
     private static final long STEPS_NANOS = 5_000_000_000L;
 
@@ -73,7 +75,7 @@ final class Tuner {
             }
             Tuned blocked = measured(requests, program, known, usual);
             Tuned other = measured(requests, program(requests, known.choices(), Layout.NHWC), known, Layout.NHWC);
-            Tuned faster = stepSeconds(other.program()) < stepSeconds(blocked.program()) ? other : blocked;
+            Tuned faster = stepSeconds(other.program()) < CLEARLY * stepSeconds(blocked.program()) ? other : blocked;
             return new Tuned(faster.program(), faster.table().with(Map.of(key,
                     faster.table().choices().get(TuningTable.LAYOUT))));
         }
