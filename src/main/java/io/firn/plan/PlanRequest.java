@@ -29,10 +29,25 @@ public record PlanRequest(String name, Graph model, List<Double> mean, List<Doub
      * @param frozen    parameters that are not trained
      * @param optimizer the step that each parameter takes
      * @param smoothing of the labels
+     * @param extras    beyond the plain step
      */
-    public record Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing) {
+    public record Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing, Extras extras) {
         public Training {
             frozen = Set.copyOf(frozen);
         }
+
+        /** The plain step. */
+        public Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing) {
+            this(frozen, optimizer, smoothing, Extras.NONE);
+        }
+    }
+
+    /**
+     * What a training's step has beyond the plain one.
+     *
+     * @param mixed whether images are mixed in pairs, so that each has two labels (mixup, CutMix)
+     */
+    public record Extras(boolean mixed) {
+        public static final Extras NONE = new Extras(false);
     }
 }

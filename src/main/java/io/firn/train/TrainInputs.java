@@ -12,22 +12,33 @@ import java.util.Optional;
 /**
  * Where a training step's inputs lie. They are filled before every step, since plans take turns in that memory.
  *
+ * @param partners labels of the images that the batch's own are mixed with; empty where nothing is mixed
  * @param counter keys the step's random numbers; empty where nothing is dropped at random
  */
-record TrainInputs(Plan plan, MemorySegment pixels, MemorySegment labels, MemorySegment rates,
-                   Optional<MemorySegment> counter) {
+record TrainInputs(Plan plan, MemorySegment pixels, MemorySegment labels, Optional<MemorySegment> partners,
+                   MemorySegment rates, Optional<MemorySegment> counter) {
 
     static TrainInputs of(Session session, Plan plan) {
-        boolean random = plan.graph().inputs().stream().anyMatch(v -> v.name().equals("counter"));
         return new TrainInputs(plan, session.input(plan, "pixels"), session.input(plan, "labels"),
-                session.input(plan, "rates"), random ? Optional.of(session.input(plan, "counter")) : Optional.empty());
+                optional(session, plan, "partners"), session.input(plan, "rates"), optional(session, plan, "counter"));
+    }
+
+    private static Optional<MemorySegment> optional(Session session, Plan plan, String name) {
+        return plan.graph().inputs().stream().anyMatch(v -> v.name().equals(name))
+                ? Optional.of(session.input(plan, name)) : Optional.empty();
     }
 
     /** @param step steps that are done, this one left out */
     void fill(Batch batch, double rate, long step, long seed) {
         MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
         MemorySegment.copy(batch.labels(), 0, labels, ValueLayout.JAVA_INT, 0, batch.labels().length);
+        partners.ifPresent(p -> {
+            for (int i = 0; i < batch.labels().length; i++) {
+                p.setAtIndex(ValueLayout.JAVA_INT, i, batch.partner(i));
+            }
+        });
         rates.fill((byte) 0);
+        rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.MIX, (float) batch.lambda());
         rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.LEARNING_RATE, (float) rate);
         rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.STEP, step + 1);
         counter.ifPresent(c -> {

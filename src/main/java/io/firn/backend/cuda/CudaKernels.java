@@ -5,6 +5,7 @@ import io.firn.backend.cuda.cudnn.Engine;
 import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.backend.cuda.cudnn.Lowering;
 import io.firn.backend.cuda.kernels.OwnKernels;
+import io.firn.error.UserError;
 import io.firn.graph.Activation;
 import io.firn.graph.Convolution;
 import io.firn.graph.DType;
@@ -13,6 +14,7 @@ import io.firn.graph.Elementwise;
 import io.firn.graph.Gate;
 import io.firn.graph.Graph;
 import io.firn.graph.Linear;
+import io.firn.graph.Loss;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Pooling;
@@ -161,6 +163,11 @@ public final class CudaKernels implements Kernels {
         List<Layout> in = s.inputs().stream().map(layouts::get).toList();
         List<Layout> out = s.outputs().stream().map(layouts::get).toList();
         Optional<OwnKernels> own = own(s.nodes(), Set.copyOf(s.outputs()));
+        if (own.isEmpty()) {
+            unplanned(s.anchor()).ifPresent(option -> {
+                throw UserError.usage("%s: not planned for GPUs yet; leave it out, or train on a CPU", option);
+            });
+        }
         if (own.isPresent()) {
             return List.of(new Candidate(Kernel.own(own.get().label()), in, out,
                     own.get().calls(s, layouts::get).workspace(), inPlace(s, own.get())));
@@ -170,6 +177,11 @@ public final class CudaKernels implements Kernels {
         String label = engine.map(e -> e.checked() ? e.label() : "").orElse(NO_ENGINE);
         return List.of(Candidate.of(new Kernel(CUDNN, "graph", label, 0), in, out,
                 engine.map(Engine::workspace).orElse(0L)));
+    }
+
+    /** The options behind what no GPU kernel computes yet; empty for all else. */
+    private static Optional<String> unplanned(Node n) {
+        return n.op() instanceof Loss && Loss.isMixed(n.inputs()) ? Optional.of("--mixup and --cutmix") : Optional.empty();
     }
 
     @Override
