@@ -46,7 +46,7 @@ final class LinearOracle {
         double[] logits = in.get(0).data();
         int classes = in.get(0).shape().c();
         Targets targets = Targets.of(op, in.stream().map(Array::data).toList(), classes);
-        double share = 1 / Math.max(1, targets.counted());
+        double share = 1.0 / Math.max(1, targets.counted());
         double loss = 0;
         double[] gradient = new double[logits.length];
         for (int n = 0; n < in.get(0).shape().n(); n++) {
