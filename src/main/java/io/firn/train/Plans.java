@@ -14,7 +14,6 @@ import io.firn.models.Model;
 import io.firn.models.NearNames;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.PlanRequest;
-import io.firn.plan.Planner;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import java.util.ArrayList;
@@ -44,8 +43,7 @@ final class Plans {
     }
 
     private static Program program(Setup s, int batch, TuningTable table, Set<String> frozen) {
-        return new Planner(s.backend().target(), s.backend().kernels(table))
-                .plan(requests(s, batch, frozen).toArray(PlanRequest[]::new));
+        return s.backend().plan(table, requests(s, batch, frozen));
     }
 
     private static List<PlanRequest> requests(Setup s, int batch, Set<String> frozen) {

@@ -10,7 +10,6 @@ import io.firn.models.Models;
 import io.firn.plan.Layout;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanRequest;
-import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
@@ -138,9 +137,9 @@ public final class Selftest {
         long start = System.nanoTime();
         Model m = Models.build(net.model, net.options);
         Update update = net.optimizer();
-        Program program = new Planner(backend.target(), backend.kernels(net.table)).plan(
+        Program program = backend.plan(net.table, List.of(
                 request(m, precision, Plans.TRAIN, Optional.of(new PlanRequest.Training(Set.of(), _ -> update, 0.1))),
-                request(m, precision, Plans.EVALUATE, Optional.empty()));
+                request(m, precision, Plans.EVALUATE, Optional.empty())));
         int before = checked.size();
         try (Session session = backend.load(program)) {
             Map<String, float[]> states = states(program, m);
@@ -200,8 +199,8 @@ public final class Selftest {
         ModelOptions o = ModelOptions.defaults().withBatch(8).withResolution(160);
         Net net = new Net(MEMORY_MODEL, o);
         Model m = Models.build(net.model, net.options);
-        Program program = new Planner(backend.target(), backend.kernels(TuningTable.EMPTY)).plan(request(m, p, Plans.TRAIN,
-                Optional.of(new PlanRequest.Training(Set.of(), _ -> net.optimizer(), 0))));
+        Program program = backend.plan(TuningTable.EMPTY, List.of(request(m, p, Plans.TRAIN,
+                Optional.of(new PlanRequest.Training(Set.of(), _ -> net.optimizer(), 0)))));
         ResidentMemory before = ResidentMemory.now();
         long most = (long) (MEMORY_SHARE * program.bytes()) + MEMORY_REST;
         try (Session session = backend.load(program)) {

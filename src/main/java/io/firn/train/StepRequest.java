@@ -9,7 +9,6 @@ import io.firn.models.Models;
 import io.firn.models.NearNames;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.PlanRequest;
-import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
@@ -94,7 +93,7 @@ public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe
     }
 
     private static Tuned planned(Backend backend, PlanRequest request, TuningTable table) {
-        return new Tuned(new Planner(backend.target(), backend.kernels(table)).plan(request), table);
+        return new Tuned(backend.plan(table, List.of(request)), table);
     }
 
     /** What is to be planned, on whatever device. */
