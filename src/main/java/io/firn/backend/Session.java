@@ -23,6 +23,11 @@ public interface Session extends AutoCloseable {
     /** Runs the plan's step to its end; the first after another plan's also runs what is prepared once. */
     void step(Plan plan);
 
+    /** How many steps may be under way while another is begun: 0 where a step is done when {@link #begin} returns. */
+    default int ahead() {
+        return 0;
+    }
+
     /** What an output came to; waits until it is there. */
     @FunctionalInterface
     interface Awaited {

@@ -175,7 +175,7 @@ public final class Classifier implements AutoCloseable {
             Preprocessing p = net.card().preprocessing();
             Program program = backend.plan(TuningTable.EMPTY, List.of(new PlanRequest(Plans.EVALUATE,
                     net.card().build(batch).graph(), p.mean(), p.std(), precision, Optional.empty())));
-            Plans.checkMemory(program, batch, p.inOrder(batch, 1));
+            Plans.checkMemory(backend, program, batch, p.inOrder(batch, 1));
             if (session != null) {
                 session.close();
             }

@@ -62,7 +62,7 @@ public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe
      */
     public Tuned plan(Backend backend, Precision precision, Consumer<String> say) {
         return plan(backend, precision, p -> {
-            boolean fits = p.bytes() <= HostMemory.available();
+            boolean fits = backend.memory(p) <= backend.freeMemory().orElseGet(HostMemory::available);
             say.accept(fits ? "measuring which kernels are the fastest for these shapes (once on this machine)"
                     : "these shapes do not fit into this machine's memory: kernels are chosen by estimate, not measured");
             return fits;
@@ -71,7 +71,7 @@ public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe
 
     Tuned plan(Backend backend, Precision precision, Predicate<Program> measure) {
         PlanRequest request = planned(precision);
-        return deterministic ? planned(backend, request, TuningTable.EMPTY)
+        return deterministic ? planned(backend, request, TuningTable.DETERMINISTIC)
                 : TuningCache.tuned(backend, List.of(request), measure);
     }
 

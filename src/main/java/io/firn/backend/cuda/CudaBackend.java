@@ -22,12 +22,15 @@ import io.firn.plan.Target;
 import io.firn.plan.TuningTable;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SymbolLookup;
+import java.lang.ref.WeakReference;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 
@@ -39,18 +42,29 @@ public final class CudaBackend implements Backend {
     private static final long PEAK_SIDE = 8192;
     /** Compute capability 8.0, as cuDNN counts: bf16, tf32 and asynchronous copies. */
     private static final int AMPERE = 800;
+    private static final int CUDA_13 = 13_000;
 
     private final Device device;
     private final Engines engines;
+    private final Engines deterministic;
+    /** Which engines programs that are still there were planned with. */
+    private final List<Planned> planned = new ArrayList<>();
     private final CubinCache cubins;
     private final Target target;
     private final long peakSide;
     private boolean closed;
 
-    /** @param peakSide of the matrices that {@link #measurePeaks} multiplies */
-    CudaBackend(Device device, Engines engines, KernelCompiler compiler, Path cache, long peakSide) {
+    private record Planned(WeakReference<Program> program, Engines engines) {
+    }
+
+    /**
+     * @param engines  all, or only those that always give the same bits
+     * @param peakSide of the matrices that {@link #measurePeaks} multiplies
+     */
+    CudaBackend(Device device, Function<Boolean, Engines> engines, KernelCompiler compiler, Path cache, long peakSide) {
         this.device = device;
-        this.engines = engines;
+        this.engines = engines.apply(false);
+        deterministic = engines.apply(true);
         this.peakSide = peakSide;
         cubins = new CubinCache(cache.resolve("cubin"), compiler);
         target = CudaTarget.of(device.properties());
@@ -59,29 +73,34 @@ public final class CudaBackend implements Backend {
     /**
      * Opens a GPU of this machine.
      *
-     * @param index         as the driver counts them
-     * @param deterministic whether only engines will do that always give the same bits
-     * @param cache         Firn's folder for what can be had again
-     * @throws UserError where there is no such GPU, or one of NVIDIA's libraries is missing
+     * @param index as the driver counts them
+     * @param cache Firn's folder for what can be had again
+     * @throws UserError (usage) where there is no such GPU, or one of NVIDIA's libraries is missing
      */
-    public static CudaBackend open(int index, boolean deterministic, Path cache) {
+    public static CudaBackend open(int index, Path cache) {
         CudaDriver driver = CudaDriver.probe();
-        String problem = problem(driver, index);
+        CudaLibraries libraries = driver.problem().isEmpty() ? CudaLibraries.find() : CudaLibraries.NONE;
+        String problem = problem(driver, libraries, index);
         if (!problem.isEmpty()) {
-            throw UserError.usage("--device cuda:%d: %s; use --device cpu", index, problem);
+            throw UserError.usage("--device cuda%s: %s; use --device cpu", index == 0 ? "" : ":" + index, problem);
         }
         GpuProperties gpu = driver.gpus().get(index).properties();
-        CudaLibraries libraries = CudaLibraries.find();
         libraries.load(NEEDED);
-        var engines = new LibraryEngines(CudaTarget.json(gpu), deterministic, PlanningEngines.versions(libraries),
-                cache.resolve("cudnn"));
+        Function<Boolean, Engines> engines = deterministic -> new LibraryEngines(CudaTarget.json(gpu), deterministic,
+                PlanningEngines.versions(libraries), cache.resolve("cudnn"));
         var nvrtc = Nvrtc.load(libraries.entry(CudaLibrary.NVRTC).path().orElseThrow());
         SymbolLookup library = SymbolLookup.libraryLookup(CudaDriver.LIBRARY, Arena.global());
         return new CudaBackend(new DriverDevice(library, index, gpu, Execution.Handle::open), engines, nvrtc, cache, PEAK_SIDE);
     }
 
-    /** Why that GPU cannot be used, one line; empty where it can, if NVIDIA's libraries are there. */
-    public static String problem(CudaDriver driver, int index) {
+    /** Why that GPU of this machine cannot be used, one line; empty where it can. */
+    public static String problem(int index) {
+        CudaDriver driver = CudaDriver.probe();
+        // Looking for libraries takes tenths of a second.
+        return problem(driver, driver.problem().isEmpty() ? CudaLibraries.find() : CudaLibraries.NONE, index);
+    }
+
+    static String problem(CudaDriver driver, CudaLibraries libraries, int index) {
         if (!driver.problem().isEmpty()) {
             return driver.problem();
         }
@@ -93,8 +112,9 @@ public final class CudaBackend implements Backend {
         if (gpu.properties().deviceVer() < AMPERE) {
             return "%s has compute capability %s, and Firn needs 8.0 or later".formatted(gpu.name(), gpu.computeCapability());
         }
-        return gpu.properties().driverVer() < 13_000
-                ? "the driver supports CUDA %s, and Firn needs 13.0 or later (driver R580)".formatted(driver.version()) : "";
+        return gpu.properties().driverVer() < CUDA_13
+                ? "the driver supports CUDA %s, and Firn needs 13.0 or later (driver R580)".formatted(driver.version())
+                : libraries.problem(NEEDED);
     }
 
     @Override
@@ -104,12 +124,24 @@ public final class CudaBackend implements Backend {
 
     @Override
     public Kernels kernels(TuningTable table) {
-        return new CudaKernels(engines, false, Map.of());
+        return new CudaKernels(engines(table), false, Map.of());
+    }
+
+    private Engines engines(TuningTable table) {
+        return table.isDeterministic() ? deterministic : engines;
+    }
+
+    private Engines engines(Program program) {
+        return planned.stream().filter(p -> p.program.refersTo(program)).map(Planned::engines).findFirst().orElse(engines);
     }
 
     @Override
     public Program plan(TuningTable table, List<PlanRequest> requests) {
-        return new CheckedPlans(target, engines, _ -> { }).plan(requests.toArray(PlanRequest[]::new));
+        Engines chosen = engines(table);
+        Program program = new CheckedPlans(target, chosen, _ -> { }).plan(requests.toArray(PlanRequest[]::new));
+        planned.removeIf(p -> p.program.refersTo(null));
+        planned.add(new Planned(new WeakReference<>(program), chosen));
+        return program;
     }
 
     @Override
@@ -153,7 +185,7 @@ public final class CudaBackend implements Backend {
             throw UserError.memory("the plans need %.1f GB of device memory, and %s has %.1f GB free beside %.1f GB for "
                     + "CUDA's own; lower --batch or --resolution", needed / 1e9, target.name(), free / 1e9, RESERVED / 1e9);
         }
-        return new CudaSession(device, engines, compiled, program);
+        return new CudaSession(device, engines(program), compiled, program);
     }
 
     private static Stream<KernelCall> calls(Launch l) {

@@ -196,6 +196,12 @@ final class CudaSession implements Session {
         finish(plan);
     }
 
+    /** As many as there are places for inputs beside the one that is filled. */
+    @Override
+    public int ahead() {
+        return 1;
+    }
+
     @Override
     public Awaited begin(Plan plan, String output) {
         put(plan);

@@ -29,7 +29,7 @@ public final class SimulatedGpu {
     }
 
     static CudaBackend backend(Simulator gpu, Path folder) {
-        return new CudaBackend(gpu, new SimulatedEngines(), gpu, folder, PEAK_SIDE);
+        return new CudaBackend(gpu, _ -> new SimulatedEngines(), gpu, folder, PEAK_SIDE);
     }
 
     /** One whose kernels do not run. */
