@@ -189,8 +189,8 @@ class ModelOptionsTest {
 
     static Stream<ModelOptions> senseless() {
         return Stream.of(DEFAULTS.withBatch(0), DEFAULTS.withClasses(-1), DEFAULTS.withChannels(2),
-                DEFAULTS.withResolution(-1), DEFAULTS.withResolution(16), DEFAULTS.withResolution(1 << 20), DEFAULTS.withDropout(1),
-                DEFAULTS.withDropPath(-0.1), DEFAULTS.withWidth(0), DEFAULTS.withWidth(Double.NaN),
+                DEFAULTS.withResolution(-1), DEFAULTS.withResolution(16), DEFAULTS.withResolution(1 << 20),
+                DEFAULTS.withDropout(1), DEFAULTS.withDropPath(-0.1), DEFAULTS.withWidth(0), DEFAULTS.withWidth(Double.NaN),
                 DEFAULTS.withDepth(1e9), DEFAULTS.withPhi(Double.POSITIVE_INFINITY), DEFAULTS.withPhi(1).withWidth(2),
                 DEFAULTS.withPhi(40), DEFAULTS.withPhi(-200));
     }
