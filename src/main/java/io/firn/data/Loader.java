@@ -188,7 +188,8 @@ public final class Loader implements AutoCloseable {
             return null;
         }
         try {
-            return transform.apply(set.image(index), epoch, index, repeat, set.describe(index));
+            Image image = set.image(index, size -> transform.reduction(size, epoch, index, repeat));
+            return transform.apply(image, epoch, index, repeat, set.describe(index));
         } catch (DamagedImage e) {
             if (damaged.putIfAbsent(index, e) == null) {
                 onDamaged.accept(e);
