@@ -19,7 +19,6 @@ import io.firn.train.InitialStates;
 import io.firn.train.Preprocessing;
 import io.firn.train.Setup;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -119,8 +118,6 @@ record Measurement(int[] labels, SequencedMap<String, float[][]> features, Seque
     private static Measurement run(Session session, Dataset sample, Preprocessing p, int batch, int workers,
                                    IntConsumer done) {
         Plan plan = session.program().plans().getFirst();
-        MemorySegment pixels = session.input(plan, "pixels");
-        session.input(plan, "labels").fill((byte) 0);
         List<Integer> labels = new ArrayList<>();
         Map<String, float[]> buffers = new LinkedHashMap<>();
         SequencedMap<String, List<float[]>> features = new LinkedHashMap<>();
@@ -131,8 +128,9 @@ record Measurement(int[] labels, SequencedMap<String, float[][]> features, Seque
             int images = 0;
             while (batches.hasNext()) {
                 try (Batch b = batches.next()) {
-                    MemorySegment.copy(b.images(), ValueLayout.JAVA_BYTE, 0, pixels, ValueLayout.JAVA_BYTE, 0,
-                            pixels.byteSize());
+                    MemorySegment pixels = session.input(plan, "pixels");
+                    MemorySegment.copy(b.images(), 0, pixels, 0, pixels.byteSize());
+                    session.input(plan, "labels").fill((byte) 0);
                     session.step(plan);
                     buffers.forEach((name, to) -> session.output(plan, name, to));
                     boolean whole = true;
