@@ -12,7 +12,7 @@ record Estimate(Target target, Precision precision, Ranks ranks) {
     double milliseconds(Subgraph s, long bytes) {
         Target.Rates rates = target.rates();
         if (Streams.isCollective(s)) {
-            return 1e3 * (ranks.network().allReduceSeconds(payload(s), ranks.count()) + rates.launchSeconds());
+            return 1e3 * (Network.of(target).allReduceSeconds(payload(s), ranks.count()) + rates.launchSeconds());
         }
         boolean vector = s.nodes().stream().anyMatch(Estimate::byChannel);
         double flops = vector ? rates.vector() : rates.flops(precision);

@@ -11,9 +11,6 @@ package io.firn.plan;
  * @param source       where the numbers come from
  */
 public record Network(int perNode, double inner, double outer, double innerLatency, double outerLatency, String source) {
-    /** Of a single rank: it sends nothing. */
-    public static final Network NONE = new Network(1, 1, 1, 0, 0, "none");
-
     /** What such devices usually have between them. */
     public static Network of(Target target) {
         return switch (target.name()) {

@@ -46,6 +46,11 @@ public record PlanRequest(String name, Graph model, List<Double> mean, List<Doub
             frozen = Set.copyOf(frozen);
         }
 
+        /** The same on several ranks. */
+        public Training on(Ranks several) {
+            return new Training(frozen, optimizer, smoothing, several);
+        }
+
         /** On a single rank. */
         public Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing) {
             this(frozen, optimizer, smoothing, Ranks.ONE);

@@ -6,11 +6,10 @@ package io.firn.plan;
  * @param count       how many
  * @param syncNorms   whether batch norms take their statistics over the global batch, and not each rank's share
  * @param bucketBytes of gradients that one all-reduce waits for: fewer begin earlier, more cost less latency
- * @param network     between them, by which times are predicted
  */
-public record Ranks(int count, boolean syncNorms, long bucketBytes, Network network) {
+public record Ranks(int count, boolean syncNorms, long bucketBytes) {
     /** A single one, which exchanges nothing. */
-    public static final Ranks ONE = of(1, false, Network.NONE);
+    public static final Ranks ONE = new Ranks(1, false, 1);
     private static final long BUCKET = 25L << 20;
 
     public Ranks {
@@ -20,7 +19,7 @@ public record Ranks(int count, boolean syncNorms, long bucketBytes, Network netw
     }
 
     /** With buckets of 25 MiB, as PyTorch's (Li et al. 2020, arXiv 2006.15704). */
-    public static Ranks of(int count, boolean syncNorms, Network network) {
-        return new Ranks(count, syncNorms, BUCKET, network);
+    public static Ranks of(int count, boolean syncNorms) {
+        return new Ranks(count, syncNorms, BUCKET);
     }
 }

@@ -13,18 +13,26 @@ import java.util.Optional;
  * Where a training step's inputs lie. They are filled before every step, since plans take turns in that memory.
  *
  * @param counter keys the step's random numbers; empty where nothing is dropped at random
+ * @param stop    whether this rank wants to stop; empty for a single one
  */
 record TrainInputs(Plan plan, MemorySegment pixels, MemorySegment labels, MemorySegment rates,
-                   Optional<MemorySegment> counter) {
+                   Optional<MemorySegment> counter, Optional<MemorySegment> stop) {
 
     static TrainInputs of(Session session, Plan plan) {
-        boolean random = plan.graph().inputs().stream().anyMatch(v -> v.name().equals("counter"));
         return new TrainInputs(plan, session.input(plan, "pixels"), session.input(plan, "labels"),
-                session.input(plan, "rates"), random ? Optional.of(session.input(plan, "counter")) : Optional.empty());
+                session.input(plan, "rates"), optional(session, plan, "counter"), optional(session, plan, "stop"));
     }
 
-    /** @param step steps that are done, this one left out */
-    void fill(Batch batch, double rate, long step, long seed) {
+    private static Optional<MemorySegment> optional(Session session, Plan plan, String name) {
+        return plan.graph().inputs().stream().anyMatch(v -> v.name().equals(name))
+                ? Optional.of(session.input(plan, name)) : Optional.empty();
+    }
+
+    /**
+     * @param step  steps that are done, this one left out
+     * @param first place of the batch's first image in the batch of all ranks
+     */
+    void fill(Batch batch, double rate, long step, long seed, int first) {
         MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
         MemorySegment.copy(batch.labels(), 0, labels, ValueLayout.JAVA_INT, 0, batch.labels().length);
         rates.fill((byte) 0);
@@ -35,6 +43,7 @@ record TrainInputs(Plan plan, MemorySegment pixels, MemorySegment labels, Memory
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_LOW, (int) seed);
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_HIGH, (int) (seed >>> 32));
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.STEP, (int) step);
+            c.setAtIndex(ValueLayout.JAVA_INT, Counter.FIRST_SAMPLE, first);
         });
     }
 }
