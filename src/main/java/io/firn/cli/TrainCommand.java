@@ -27,7 +27,8 @@ import picocli.CommandLine.Spec;
                 "  firn train --resume --output runs/photos"})
 final class TrainCommand implements Runnable {
     @Option(names = "--data", paramLabel = "PATH",
-            description = "A folder of class folders, IDX or CIFAR files, or a built-in name: fashion-mnist.")
+            description = "A folder of class folders, tar shards (photos-{000..146}.tar), a CSV or TSV list of images and classes, "
+                    + "IDX or CIFAR files, or a built-in name: fashion-mnist.")
     private String data;
 
     @Option(names = "--model", paramLabel = "NAME", description = "A name of 'firn models'.")
@@ -62,6 +63,15 @@ final class TrainCommand implements Runnable {
 
     @Mixin
     private ImagesMixin images;
+
+    @Option(names = "--image-cache", paramLabel = "SIZE",
+            description = "Keep decoded images, resized to --resize, in so much memory at most (such as 8GB); random crops are "
+                    + "then cut out of those.")
+    private String imageCache;
+
+    @Option(names = "--image-cache-folder", paramLabel = "FOLDER",
+            description = "Keep them in a file there instead, which goes with the process.")
+    private Path imageCacheFolder;
 
     @Mixin
     private ComputeMixin compute;

@@ -2,6 +2,9 @@ package io.firn.train;
 
 import io.firn.error.UserError;
 import java.util.List;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Which images, and how they are read.
@@ -15,9 +18,11 @@ import java.util.List;
  * @param augment   {@code none}, {@code flip} or {@code standard}
  * @param noShuffle whether every epoch goes through the images in the set's own order
  * @param workers   threads that read and decode
+ * @param imageCache room for decoded images, such as {@code 8GB}; null for none
+ * @param imageCacheFolder where the cache is a file; null for memory
  */
 public record DataOptions(String data, String val, double valSplit, String resize, List<Double> mean, List<Double> std,
-                          String augment, boolean noShuffle, int workers) {
+                          String augment, boolean noShuffle, int workers, String imageCache, String imageCacheFolder) {
     static final String NO_RESIZE = "none";
     private static final List<String> AUGMENTS = List.of("none", "flip", "standard");
 
@@ -32,6 +37,10 @@ public record DataOptions(String data, String val, double valSplit, String resiz
         pixels(resize);
         Range.oneOf("augment", augment, AUGMENTS);
         Range.atLeast("workers", workers, 1);
+        cacheBytes(imageCache);
+        if (imageCacheFolder != null && imageCache == null) {
+            throw UserError.usage("--image-cache-folder needs --image-cache SIZE: how large its file may become");
+        }
         mean = List.copyOf(mean);
         std = List.copyOf(std);
         if (mean.size() != std.size() || mean.size() != 1 && mean.size() != 3) {
@@ -45,6 +54,29 @@ public record DataOptions(String data, String val, double valSplit, String resiz
     static UserError missing() {
         return UserError.usage("--data is missing: give a folder of class folders, a file or a built-in name such as "
                 + "fashion-mnist");
+    }
+
+    /** Bytes of room for decoded images; 0 for none. */
+    public long cacheBytes() {
+        return cacheBytes(imageCache);
+    }
+
+    private static long cacheBytes(String size) {
+        if (size == null) {
+            return 0;
+        }
+        Matcher m = Pattern.compile("(\\d{1,6})([kmgt]?)b?", Pattern.CASE_INSENSITIVE).matcher(size.strip());
+        long bytes = !m.matches() ? 0 : Long.parseLong(m.group(1)) * switch (m.group(2).toLowerCase(Locale.ROOT)) {
+            case "k" -> 1_000L;
+            case "m" -> 1_000_000L;
+            case "g" -> 1_000_000_000L;
+            case "t" -> 1_000_000_000_000L;
+            default -> 1L;
+        };
+        if (bytes == 0) {
+            throw UserError.usage("--image-cache %s: must be a size such as 500MB or 8GB", size);
+        }
+        return bytes;
     }
 
     /** Pixels of the shorter side before cropping; 0 for no resizing. */

@@ -23,6 +23,7 @@ final class Trainer implements AutoCloseable {
     private final Progress progress;
     private final Metrics metrics;
     private final EventFile events;
+    private final CachedImages images;
     private final Loader loader;
     private final Optional<Loader> validation;
     private final Schedule schedule;
@@ -53,8 +54,9 @@ final class Trainer implements AutoCloseable {
         this.signals = signals;
         Program program = session.program();
         Recipe recipe = setup.options().recipe();
-        loader = new Loader(setup.train(), setup.training(recipe.batch()), d -> sayDamaged(d.getMessage()));
-        validation = setup.validation().map(v -> new Loader(v, setup.validating(setup.validationBatch(recipe.batch())),
+        images = CachedImages.of(setup);
+        loader = new Loader(images.train(), setup.training(recipe.batch()), d -> sayDamaged(d.getMessage()));
+        validation = images.validation().map(v -> new Loader(v, setup.validating(setup.validationBatch(recipe.batch())),
                 d -> sayDamaged(d.getMessage())));
         total = recipe.totalSteps(loader.batchesPerEpoch());
         schedule = Schedule.of(recipe, loader.batchesPerEpoch());
@@ -220,5 +222,6 @@ final class Trainer implements AutoCloseable {
         events.close();
         loader.close();
         validation.ifPresent(Loader::close);
+        images.close();
     }
 }
