@@ -38,7 +38,7 @@ final class BenchCommand implements Runnable {
             description = "Also list the N slowest launches, each timed alone.")
     private int launches;
 
-    @Option(names = "--device", paramLabel = "auto|cpu", defaultValue = "auto",
+    @Option(names = "--device", paramLabel = "auto|cpu|cuda[:N]", defaultValue = "auto",
             description = "Where to compute (default: ${DEFAULT-VALUE}).")
     private String device;
 
