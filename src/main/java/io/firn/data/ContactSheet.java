@@ -28,8 +28,8 @@ public final class ContactSheet {
     }
 
     /**
-     * A PNG file with up to ten images, evenly spaced, of each of up to sixty classes, evenly spaced. What is damaged stays
-     * black. Names show in ASCII.
+     * A PNG file with up to ten images, evenly spaced, of each of up to sixty classes, evenly spaced. What is damaged
+     * stays black. Names show in ASCII.
      */
     public static byte[] png(Dataset set) {
         OpenCv.load();
@@ -43,7 +43,8 @@ public final class ContactSheet {
             for (int column = 0; column < rows.get(row).size(); column++) {
                 byte[] image = image(set, rows.get(row).get(column));
                 for (int y = 0; y < SIDE; y++) {
-                    System.arraycopy(image, 3 * SIDE * y, pixels, 3 * ((top + y) * width + GAP + column * (SIDE + GAP)), 3 * SIDE);
+                    int at = (top + y) * width + GAP + column * (SIDE + GAP);
+                    System.arraycopy(image, 3 * SIDE * y, pixels, 3 * at, 3 * SIDE);
                 }
             }
         }
@@ -95,7 +96,9 @@ public final class ContactSheet {
     private static byte[] image(Dataset set, int index) {
         Transform transform = new Transform(SIDE, SIDE, 3, Augment.NONE, SIDE, 0);
         try {
-            byte[] pixels = transform.apply(set.image(index, size -> transform.reduction(size, 0, index)), 0, index, set.describe(index));
+            Image image = set.image(index,
+                    size -> Transform.reduction(Math.min(size.height(), size.width()) / (double) SIDE));
+            byte[] pixels = transform.apply(image, 0, index, set.describe(index));
             byte[] turned = new byte[pixels.length];
             for (int i = 0; i < pixels.length; i += 3) {
                 turned[i] = pixels[i + 2];
