@@ -2,9 +2,6 @@ package io.firn.train;
 
 import io.firn.error.UserError;
 import java.util.List;
-import java.util.Locale;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * Which images, and how they are read.
@@ -37,7 +34,9 @@ public record DataOptions(String data, String val, double valSplit, String resiz
         pixels(resize);
         Range.oneOf("augment", augment, AUGMENTS);
         Range.atLeast("workers", workers, 1);
-        cacheBytes(imageCache);
+        if (imageCache != null) {
+            ByteSize.of("image-cache", imageCache);
+        }
         if (imageCacheFolder != null && imageCache == null) {
             throw UserError.usage("--image-cache-folder needs --image-cache SIZE: how large its file may become");
         }
@@ -58,25 +57,7 @@ public record DataOptions(String data, String val, double valSplit, String resiz
 
     /** Bytes of room for decoded images; 0 for none. */
     public long cacheBytes() {
-        return cacheBytes(imageCache);
-    }
-
-    private static long cacheBytes(String size) {
-        if (size == null) {
-            return 0;
-        }
-        Matcher m = Pattern.compile("(\\d{1,6})([kmgt]?)b?", Pattern.CASE_INSENSITIVE).matcher(size.strip());
-        long bytes = !m.matches() ? 0 : Long.parseLong(m.group(1)) * switch (m.group(2).toLowerCase(Locale.ROOT)) {
-            case "k" -> 1_000L;
-            case "m" -> 1_000_000L;
-            case "g" -> 1_000_000_000L;
-            case "t" -> 1_000_000_000_000L;
-            default -> 1L;
-        };
-        if (bytes == 0) {
-            throw UserError.usage("--image-cache %s: must be a size such as 500MB or 8GB", size);
-        }
-        return bytes;
+        return imageCache == null ? 0 : ByteSize.of("image-cache", imageCache);
     }
 
     /** Pixels of the shorter side before cropping; 0 for no resizing. */
