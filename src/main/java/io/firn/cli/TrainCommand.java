@@ -49,6 +49,15 @@ final class TrainCommand implements Runnable {
     @Mixin
     private ImagesMixin images;
 
+    @Option(names = "--image-cache", paramLabel = "SIZE",
+            description = "Keep decoded images, resized to --resize, in so much memory at most (such as 8GB); random crops are "
+                    + "then cut out of those.")
+    private String imageCache;
+
+    @Option(names = "--image-cache-folder", paramLabel = "FOLDER",
+            description = "Keep them in a file there instead, which goes with the process.")
+    private Path imageCacheFolder;
+
     @Mixin
     private ComputeMixin compute;
 
