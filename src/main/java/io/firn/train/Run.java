@@ -116,6 +116,7 @@ public final class Run {
         s.options().config().write(folder.config());
         writePlan(s, tuned, folder.plan());
         Environment.here(s, request.command(), at.step()).append(folder.environment());
+        request.view().ifPresent(v -> v.show(folder.root()));
         RunSummary summary;
         try (Signals signals = request.signals() ? Signals.install() : Signals.none();
              Session session = s.backend().load(tuned.program())) {
