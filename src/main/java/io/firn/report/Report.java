@@ -37,9 +37,12 @@ public final class Report {
         return Page.of(runs, title(), false);
     }
 
-    /** The same page for a run that goes on: it asks for itself again now and then, and shows what is new. */
+    /**
+     * The same page for a run that goes on: it asks for itself again now and then, and shows what is new. What is missing
+     * is yet to come, and not remarked.
+     */
     String liveHtml() {
-        return Page.of(runs, title(), true);
+        return Page.of(runs.stream().map(RunFiles::withoutRemarks).toList(), title(), true);
     }
 
     private String title() {

@@ -59,6 +59,7 @@ class LiveViewTest {
         assertThat(Jsoup.parse(page.body()).select("meta[http-equiv=Content-Security-Policy]").attr("content"))
                 .contains("connect-src 'self'");
         assertThat(page.body()).contains("firn:changed");
+        assertThat(page.body()).doesNotContain("has not come to its end");
         int before = charts(page).length();
         Files.writeString(metrics, STEP.formatted(2) + STEP.formatted(3), StandardOpenOption.APPEND);
         assertThat(charts(get(view.address()))).as("made anew at most every two seconds").hasSize(before);
