@@ -1,6 +1,9 @@
 package io.firn;
 
 import io.firn.backend.Backend;
+import io.firn.cluster.Ranked;
+import io.firn.finetune.Advice;
+import io.firn.finetune.Advisor;
 import io.firn.models.Model;
 import io.firn.models.ModelOptions;
 import io.firn.models.Models;
@@ -10,7 +13,6 @@ import io.firn.train.Classifier;
 import io.firn.train.Config;
 import io.firn.train.Converted;
 import io.firn.train.Devices;
-import io.firn.train.Run;
 import io.firn.train.RunSummary;
 import io.firn.train.StepRequest;
 import io.firn.train.TrainRequest;
@@ -19,6 +21,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.function.Consumer;
 
 /**
@@ -72,7 +75,22 @@ public final class Firn {
 
     /** Trains as the request says: with a log, with signals heeded, on other devices. */
     public static RunSummary train(TrainRequest request) {
-        return Run.train(request);
+        return Ranked.train(request, System.getenv());
+    }
+
+    /**
+     * Measures a data set with given weights, and says what to freeze, why, and at what price.
+     *
+     * @param options those of a training by their long names; {@code init} names the weights
+     */
+    public static Advice advise(Map<String, ?> options) {
+        return advise(Config.of(options), Devices::local, OptionalDouble.empty(), true, _ -> { });
+    }
+
+    /** As {@link #advise(Map)}; see {@link Advisor#advise}. */
+    public static Advice advise(Config options, Devices devices, OptionalDouble budget, boolean measure,
+                                Consumer<String> say) {
+        return Advisor.advise(options, devices, budget, measure, say);
     }
 
     /**

@@ -7,7 +7,6 @@ import io.firn.backend.Session;
 import io.firn.backend.Tuned;
 import io.firn.error.UserError;
 import io.firn.graph.State;
-import io.firn.models.Model;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
@@ -15,15 +14,15 @@ import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import io.firn.report.Report;
 import io.firn.weights.AtomicFile;
-import io.firn.weights.Initializer;
-import io.firn.weights.Matching;
-import io.firn.weights.Tensor;
-import io.firn.weights.WeightFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * One training from request to summary: everything that can be refused is checked before the run's folder is touched,
@@ -31,9 +30,11 @@ import java.util.Optional;
  */
 public final class Run {
     private final TrainRequest request;
+    private final Team team;
 
-    private Run(TrainRequest request) {
+    private Run(TrainRequest request, Team team) {
         this.request = request;
+        this.team = team;
     }
 
     /**
@@ -43,18 +44,58 @@ public final class Run {
      *                   (stopped) where a signal ended it
      */
     public static RunSummary train(TrainRequest request) {
-        Path root = request.folder();
-        Run run = new Run(request);
-        return request.resume() && Files.exists(root.resolve("config.toml")) ? run.resume(root) : run.begin(root);
+        return train(request, Team.ALONE);
+    }
+
+    /**
+     * Trains as one of several ranks, of which all call this. Rank 0 reads and writes the run's folder, and its options
+     * hold for all.
+     *
+     * @throws UserError as above, and on every rank where any of them ends before its time
+     */
+    public static RunSummary train(TrainRequest request, Team team) {
+        Run run = new Run(request, team);
+        return run.orLeave(() -> {
+            if (!team.leads()) {
+                return run.follow();
+            }
+            Path root = request.folder();
+            return request.resume() && Files.exists(root.resolve("config.toml")) ? run.resume(root) : run.begin(root);
+        });
+    }
+
+    /** Tells the other ranks why this one ends, as soon as it does. */
+    private <T> T orLeave(Supplier<T> work) {
+        try {
+            return work.get();
+        } catch (UserError e) {
+            team.leave(e.kind(), e.getMessage());
+            throw e;
+        } catch (RuntimeException | Error e) {
+            team.leave(UserError.Kind.OTHER, "internal error: " + e);
+            throw e;
+        }
+    }
+
+    /** What a rank does that is not the first: it steps as rank 0 says, and writes nothing. */
+    private RunSummary follow() {
+        Start start = Start.read(team.share(new byte[0]));
+        Setup s = Setup.of(start.options(request.asked()), request.devices(), team.rank(), _ -> { });
+        try (var backend = s.backend()) {
+            Program program = Plans.program(s, start.table());
+            start.check(s, program);
+            Plans.checkMemory(s, program);
+            return step(s, new Tuned(program, start.table()), null, session -> { }, start.position());
+        }
     }
 
     private RunSummary begin(Path root) {
-        Setup s = Setup.of(request.asked(), request.devices(), this::say);
+        Setup s = Setup.of(request.asked(), request.devices(), 0, this::say);
         try (var backend = s.backend()) {
             Tuned tuned = plan(s, Optional.empty());
-            Optional<Matching> init = init(s);
+            InitialStates init = InitialStates.of(s, this::say);
             try (RunFolder folder = RunFolder.open(root, request.resume())) {
-                return train(s, tuned, folder, session -> initialize(s, session, init), Position.START);
+                return train(s, tuned, folder, init::write, Position.START);
             }
         }
     }
@@ -63,12 +104,11 @@ public final class Run {
         try (RunFolder folder = RunFolder.open(root, true)) {
             Checkpoint c = Checkpoint.read(folder.checkpoint());
             Config before = c == null ? TrainOptions.read(folder.config()) : Checkpoint.config(folder.checkpoint());
-            Setup s = Setup.of(TrainOptions.resumed(before, request.asked()), request.devices(), this::say);
+            Setup s = Setup.of(TrainOptions.resumed(before, request.asked()), request.devices(), 0, this::say);
             try (var backend = s.backend()) {
                 if (c == null) {
-                    Optional<Matching> init = init(s);
-                    return train(s, plan(s, Optional.empty()), folder, session -> initialize(s, session, init),
-                            Position.START);
+                    InitialStates init = InitialStates.of(s, this::say);
+                    return train(s, plan(s, Optional.empty()), folder, init::write, Position.START);
                 }
                 c.checkData(s);
                 say("going on at step %d".formatted(c.position().step()));
@@ -93,17 +133,6 @@ public final class Run {
         return new Tuned(program, given.get());
     }
 
-    private Optional<Matching> init(Setup s) {
-        return Optional.ofNullable(s.options().net().init()).map(name -> {
-            Path file = WeightFiles.find(Path.of(name));
-            WeightFile read = WeightFile.read(file);
-            read.messages().forEach(this::say);
-            Matching m = Matching.match(s.model(1).graph(), read.weights(), file.toString());
-            m.messages().forEach(this::say);
-            return m;
-        });
-    }
-
     /** Fills a session's states. */
     private interface Filling {
         void into(Session session);
@@ -116,19 +145,46 @@ public final class Run {
         s.options().config().write(folder.config());
         writePlan(s, tuned, folder.plan());
         Environment.here(s, request.command(), at.step()).append(folder.environment());
+        team.share(Start.of(s, tuned.program(), tuned.table(), at).write());
         request.view().ifPresent(v -> v.show(folder.root()));
-        RunSummary summary;
-        try (Signals signals = request.signals() ? Signals.install() : Signals.none();
-             Session session = s.backend().load(tuned.program())) {
-            filling.into(session);
-            Optional<FreezeAudit> audit = FreezeAudit.begin(folder.freeze(), at.step() > 0, s.options().net().freeze(),
-                    FreezeAudit.frozenStates(s.model(1).graph(), Plans.frozen(s)), FreezeAudit.States.of(session));
-            try (Trainer trainer = new Trainer(s, folder, session, tuned.table(), signals, at, audit, request.log())) {
-                summary = trainer.train();
-            }
-        }
+        RunSummary summary = step(s, tuned, folder, filling, at);
         writeReport(folder);
         return summary;
+    }
+
+    /** @param folder null on all ranks but the first */
+    private RunSummary step(Setup s, Tuned tuned, RunFolder folder, Filling filling, Position at) {
+        try (Signals signals = request.signals() ? Signals.install() : Signals.none();
+             Session session = s.backend().load(tuned.program(), team.collectives())) {
+            return orLeave(() -> {
+                filling.into(session);
+                share(session);
+                Optional<FreezeAudit> audit = !team.leads() ? Optional.empty() : FreezeAudit.begin(folder.freeze(),
+                        at.step() > 0, s.options().net().freeze(), FreezeAudit.frozenStates(s.model(1).graph(),
+                        Plans.frozen(s)), FreezeAudit.States.of(session));
+                try (Trainer trainer = new Trainer(s, team, folder, session, tuned.table(), signals, at, audit, request.log())) {
+                    return trainer.train();
+                }
+            });
+        }
+    }
+
+    /** All ranks begin with rank 0's states. */
+    private void share(Session session) {
+        if (team.ranks() == 1) {
+            return;
+        }
+        for (State state : session.program().state().states().values()) {
+            float[] data = new float[Math.toIntExact(state.value().shape().elements())];
+            session.readState(state.name(), data);
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment copy = arena.allocate(4L * data.length, 64);
+                MemorySegment.copy(data, 0, copy, ValueLayout.JAVA_FLOAT, 0, data.length);
+                team.collectives().broadcast(List.of(copy)).run();
+                MemorySegment.copy(copy, ValueLayout.JAVA_FLOAT, 0, data, 0, data.length);
+            }
+            session.writeState(state.name(), data);
+        }
     }
 
     /** The run is done by now: whatever fails here is told, and costs nothing else. */
@@ -137,19 +193,6 @@ public final class Run {
             AtomicFile.write(folder.report(), Report.of(List.of(folder.root())).html().getBytes(StandardCharsets.UTF_8));
         } catch (RuntimeException | OutOfMemoryError | LinkageError e) {
             say("report.html was not written: %s; try again with: firn report %s".formatted(e.getMessage(), folder.root()));
-        }
-    }
-
-    /** Given tensors where there are, else fresh ones; one after the other, so that few are in Java's heap. */
-    private static void initialize(Setup s, Session session, Optional<Matching> init) {
-        Model model = s.model(1);
-        for (State state : session.program().state().states().values()) {
-            String name = state.name();
-            float[] given = init.map(m -> m.tensors().get(name)).map(Tensor::data).orElse(null);
-            session.writeState(name, given != null ? given : state.kind() == State.Kind.OPTIMIZER
-                    ? new float[Math.toIntExact(state.value().shape().elements())]
-                    : Initializer.initialize(model.graph(), s.options().run().seed(), model.initialization()::sampler,
-                    name::equals).get(name));
         }
     }
 

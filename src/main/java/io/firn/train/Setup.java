@@ -1,6 +1,8 @@
 package io.firn.train;
 
 import io.firn.backend.Backend;
+import io.firn.backend.HostMemory;
+import io.firn.backend.Tuned;
 import io.firn.data.Augment;
 import io.firn.data.Dataset;
 import io.firn.data.Datasets;
@@ -14,7 +16,11 @@ import io.firn.models.ModelOptions;
 import io.firn.models.Models;
 import io.firn.models.Preset;
 import io.firn.models.Scaling;
+import io.firn.plan.PlanRequest;
+import io.firn.plan.Planner;
 import io.firn.plan.Precision;
+import io.firn.plan.TuningTable;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -28,12 +34,14 @@ import java.util.function.Consumer;
  * whoever made it.
  *
  * @param classes names by label: the data set's, and numbers where {@code --classes} asks for more
+ * @param rank    this process's number among those that train together
  */
-record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, List<String> classes, Backend backend) {
+public record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, List<String> classes,
+                    Backend backend, int rank) {
 
     /** What has to be known of the options before the others can be resolved. */
     private record Asked(String model, String data, String val, Double valSplit, Long seed, Integer channels,
-                         Integer resolution, Double width, Double depth, Double phi) {
+                         Integer resolution, Double width, Double depth, Double phi, String init) {
         private static OptionalDouble optional(Double value) {
             return value == null ? OptionalDouble.empty() : OptionalDouble.of(value);
         }
@@ -51,7 +59,12 @@ record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, 
      * @param asked the command line over the configuration file
      * @throws UserError for options and data sets that make no sense
      */
-    static Setup of(Config asked, Devices devices, Consumer<String> say) {
+    public static Setup of(Config asked, Devices devices, Consumer<String> say) {
+        return of(asked, devices, 0, say);
+    }
+
+    /** The same for one of several ranks. */
+    static Setup of(Config asked, Devices devices, int rank, Consumer<String> say) {
         Asked a = asked.bind(Asked.class);
         if (a.model == null) {
             throw NetOptions.missing();
@@ -64,14 +77,14 @@ record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, 
         Splits splits = divide(a, Datasets.open(a.data, say));
         Backend backend = devices.open(asked.text("device").orElse("auto").toLowerCase(Locale.ROOT), threads(asked));
         try {
-            return of(asked, a, splits, backend, say);
+            return of(asked, a, splits, backend, rank, say);
         } catch (RuntimeException | Error e) {
             backend.close();
             throw e;
         }
     }
 
-    private static Setup of(Config asked, Asked a, Splits splits, Backend backend, Consumer<String> say) {
+    private static Setup of(Config asked, Asked a, Splits splits, Backend backend, int rank, Consumer<String> say) {
         Dataset train = splits.train();
         Defaults.Facts facts = facts(a, train, backend);
         TrainOptions options = TrainOptions.resolve(asked, facts);
@@ -80,18 +93,35 @@ record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, 
                     options.net().channels(), options.data().mean().size());
         }
         List<String> classes = classes(train, options.net().classes());
-        Setup setup = new Setup(options, train, splits.validation(), classes, backend);
+        Setup setup = new Setup(options, train, splits.validation(), classes, backend, rank);
+        setup.checkShares();
         backend.check(setup.precision());
         if (asked.text("batch").orElse("").equals("auto")) {
-            int fits = Plans.largestBatch(setup, options.recipe().batch());
+            int fits = Plans.largestBatch(setup, setup.share()) * options.together().ranks();
             options = TrainOptions.resolve(asked.with("batch", Math.max(1, fits)), facts);
             say.accept("--batch auto: " + options.recipe().batch());
-            return new Setup(options, train, splits.validation(), classes, backend);
+            return new Setup(options, train, splits.validation(), classes, backend, rank);
         }
         if (asked.text("batch").filter(b -> !b.equals(String.valueOf(setup.options.recipe().batch()))).isPresent()) {
             say.accept("%s has %,d images to train on: --batch is lowered to that".formatted(train.name(), train.size()));
         }
         return setup;
+    }
+
+    /** Every rank's share of a batch has as many images. */
+    private void checkShares() {
+        int batch = options.recipe().batch();
+        int ranks = options.together().ranks();
+        if (batch % ranks != 0) {
+            int below = batch / ranks * ranks;
+            throw UserError.usage("--batch %d cannot be shared by %d ranks; give --batch %s%d", batch, ranks,
+                    below == 0 ? "" : below + " or ", below + ranks);
+        }
+    }
+
+    /** Images of a step that each rank takes. */
+    int share() {
+        return options.recipe().batch() / options.together().ranks();
     }
 
     private static int threads(Config asked) {
@@ -125,8 +155,12 @@ record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, 
         resolution = model.options().resolution();
         int resize = train.uniformSize().isEmpty() ? preset.resize() : side.equals(Optional.of(resolution)) ? 0 : resolution;
         Optional<Normalization> own = train.normalization().map(n -> n.forChannels(channels));
+        // Weights go on seeing images as they were trained to, where their file says how that was.
+        Optional<Preprocessing> before = Optional.ofNullable(a.init).flatMap(i -> ModelCard.ofWeights(Path.of(i)))
+                .map(ModelCard::preprocessing).filter(p -> p.channels() == channels);
         return new Defaults.Facts(train.classes().size(), channels, resolution, resize,
-                own.map(n -> list(n.mean())).orElse(preset.mean()), own.map(n -> list(n.std())).orElse(preset.std()),
+                before.map(Preprocessing::mean).or(() -> own.map(n -> list(n.mean()))).orElse(preset.mean()),
+                before.map(Preprocessing::std).or(() -> own.map(n -> list(n.std()))).orElse(preset.std()),
                 train.size(), Defaults.batch(resolution), backend.bestPrecision().label(), "cpu",
                 Runtime.getRuntime().availableProcessors());
     }
@@ -146,16 +180,18 @@ record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, 
         return names;
     }
 
-    Precision precision() {
+    /** Of products and activations. */
+    public Precision precision() {
         return Precision.valueOf(options.run().precision().toUpperCase(Locale.ROOT));
     }
 
     /** The network for batches of that many images. */
-    Model model(int batch) {
+    public Model model(int batch) {
         return Models.build(options.net().model(), options.net().modelOptions(batch));
     }
 
-    Preprocessing preprocessing() {
+    /** How an image becomes the network's input. */
+    public Preprocessing preprocessing() {
         DataOptions d = options.data();
         return new Preprocessing(d.resizePixels(), options.net().resolution(), options.net().channels(), d.mean(), d.std());
     }
@@ -166,12 +202,22 @@ record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, 
         DataOptions d = options.data();
         return new LoaderOptions(batch, n.resolution(), n.resolution(), n.channels(),
                 Augment.valueOf(d.augment().toUpperCase(Locale.ROOT)), d.resizePixels(), !d.noShuffle(),
-                options.run().seed(), d.workers(), true);
+                options.run().seed(), d.workers(), true, rank, options.together().ranks());
     }
 
     /** Batches to validate with: no larger than those to train on, whose memory they take. */
     LoaderOptions validating(int batch) {
         return preprocessing().inOrder(batch, options.data().workers());
+    }
+
+    /**
+     * Plans with the kernels that a training here takes: measured once on a machine, or with {@code --deterministic} by
+     * estimate.
+     */
+    public Tuned plan(List<PlanRequest> requests) {
+        return options.run().deterministic() ? new Tuned(new Planner(backend.target(), backend.kernels(TuningTable.EMPTY))
+                .plan(requests.toArray(PlanRequest[]::new)), TuningTable.EMPTY)
+                : TuningCache.tuned(backend, requests, p -> p.bytes() <= HostMemory.available());
     }
 
     int validationBatch(int batch) {
