@@ -10,14 +10,14 @@ import java.util.Map;
  * Computes a {@link CudnnGraph} in double precision, by what cuDNN's documentation says of each operation and attribute.
  * Tensors are buffers in memory order, read and written through their strides.
  */
-final class CudnnInterpreter {
+public final class CudnnInterpreter {
     private final Map<Long, double[]> buffers = new HashMap<>();
 
     private CudnnInterpreter() {
     }
 
     /** @param inputs in the order of the graph's inputs; the results are in the order of its outputs */
-    static List<double[]> run(CudnnGraph g, List<double[]> inputs) {
+    public static List<double[]> run(CudnnGraph g, List<double[]> inputs) {
         CudnnInterpreter i = new CudnnInterpreter();
         for (int k = 0; k < inputs.size(); k++) {
             i.buffers.put(g.inputs().get(k).id(), inputs.get(k));
