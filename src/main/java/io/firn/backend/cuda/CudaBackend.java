@@ -9,6 +9,7 @@ import io.firn.backend.cuda.cudnn.Execution;
 import io.firn.backend.cuda.cudnn.LibraryEngines;
 import io.firn.backend.cuda.kernels.CubinCache;
 import io.firn.backend.cuda.kernels.KernelCall;
+import io.firn.backend.cuda.kernels.KernelSource;
 import io.firn.backend.cuda.kernels.KernelCompiler;
 import io.firn.backend.cuda.kernels.Nvrtc;
 import io.firn.error.UserError;
@@ -173,8 +174,9 @@ public final class CudaBackend implements Backend {
                     throw UserError.other("cuDNN (%s) has no engine for %s (%s) on %s", engines.versions(), l.name(), l.op(),
                             target.name());
                 });
-        Map<String, byte[]> compiled = cubins.cubins(LaunchBinder.launches(program).stream().flatMap(l -> LaunchBinder.calls(l).stream())
-                        .map(KernelCall::source).toList(), "sm_" + device.properties().deviceVer() / 10,
+        List<KernelSource> sources = LaunchBinder.launches(program).stream().flatMap(l -> LaunchBinder.calls(l).stream())
+                .map(KernelCall::source).toList();
+        Map<String, byte[]> compiled = cubins.cubins(sources, "sm_" + device.properties().deviceVer() / 10,
                 Runtime.getRuntime().availableProcessors());
         long needed = memory(program);
         long free = device.freeMemory();
