@@ -26,6 +26,8 @@ public final class ImageCache implements Dataset, AutoCloseable {
     private static final long ALIGNMENT = 8;
     /** Memory is taken in pieces, as they are needed; an image lies in one. */
     private static final long CHUNK = 64L << 20;
+    /** More than machines have, and little enough for a table of chunks. */
+    private static final long MOST = CHUNK << 16;
     private static final long EMPTY = 0;
     /** Being written, or known not to fit. */
     private static final long OUTSIDE = -1;
@@ -52,9 +54,9 @@ public final class ImageCache implements Dataset, AutoCloseable {
     public ImageCache(Dataset set, int side, long bytes, Optional<Path> folder) {
         this.set = set;
         this.side = side;
-        room = bytes;
+        room = Math.min(bytes, MOST);
         places = new AtomicLongArray(set.size());
-        chunks = new MemorySegment[Math.toIntExact(Math.ceilDiv(bytes, CHUNK))];
+        chunks = new MemorySegment[Math.toIntExact(Math.ceilDiv(room, CHUNK))];
         try {
             mapped = folder.isEmpty() ? Optional.empty() : Optional.of(map(folder.get()));
         } catch (IOException e) {
