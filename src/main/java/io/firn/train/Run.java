@@ -90,7 +90,10 @@ public final class Run {
             Program program = Plans.program(s, start.table());
             start.check(s, program);
             Plans.checkMemory(s, program);
-            return step(s, new Tuned(program, start.table()), null, session -> { }, start.position());
+            RunSummary summary = step(s, new Tuned(program, start.table()), null, session -> { }, start.position());
+            // A process that ends before its fellows may be taken for a failed one by whoever has started them.
+            team.share(new byte[0]);
+            return summary;
         }
     }
 
@@ -165,6 +168,7 @@ public final class Run {
         team.share(Start.of(s, tuned.program(), tuned.table(), at).write());
         RunSummary summary = step(s, tuned, folder, filling, at);
         writeReport(folder);
+        team.share(new byte[0]);
         return summary;
     }
 
