@@ -7,43 +7,44 @@ import io.firn.graph.Rates;
 import io.firn.plan.Plan;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Optional;
 
 /**
- * Where a training step's inputs lie. They are filled before every step, since plans take turns in that memory.
+ * A training step's inputs. They are filled before every step, since plans take turns in that memory.
  *
- * @param counter keys the step's random numbers; empty where nothing is dropped at random
- * @param stop    whether this rank wants to stop; empty for a single one
+ * @param random whether the step drops something at random, which the counter keys
+ * @param shared whether it is one of several ranks' steps, which tell each other whether to stop
  */
-record TrainInputs(Plan plan, MemorySegment pixels, MemorySegment labels, MemorySegment rates,
-                   Optional<MemorySegment> counter, Optional<MemorySegment> stop) {
+record TrainInputs(Session session, Plan plan, boolean random, boolean shared) {
 
     static TrainInputs of(Session session, Plan plan) {
-        return new TrainInputs(plan, session.input(plan, "pixels"), session.input(plan, "labels"),
-                session.input(plan, "rates"), optional(session, plan, "counter"), optional(session, plan, "stop"));
+        return new TrainInputs(session, plan, has(plan, "counter"), has(plan, "stop"));
     }
 
-    private static Optional<MemorySegment> optional(Session session, Plan plan, String name) {
-        return plan.graph().inputs().stream().anyMatch(v -> v.name().equals(name))
-                ? Optional.of(session.input(plan, name)) : Optional.empty();
+    private static boolean has(Plan plan, String input) {
+        return plan.graph().inputs().stream().anyMatch(v -> v.name().equals(input));
     }
 
     /**
      * @param step  steps that are done, this one left out
      * @param first place of the batch's first image in the batch of all ranks
+     * @param stop  whether this rank wants to stop
      */
-    void fill(Batch batch, double rate, long step, long seed, int first) {
+    void fill(Batch batch, double rate, long step, long seed, int first, boolean stop) {
+        MemorySegment pixels = session.input(plan, "pixels");
         MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
-        MemorySegment.copy(batch.labels(), 0, labels, ValueLayout.JAVA_INT, 0, batch.labels().length);
-        rates.fill((byte) 0);
+        MemorySegment.copy(batch.labels(), 0, session.input(plan, "labels"), ValueLayout.JAVA_INT, 0, batch.labels().length);
+        MemorySegment rates = session.input(plan, "rates").fill((byte) 0);
         rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.LEARNING_RATE, (float) rate);
         rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.STEP, step + 1);
-        counter.ifPresent(c -> {
-            c.fill((byte) 0);
+        if (random) {
+            MemorySegment c = session.input(plan, "counter").fill((byte) 0);
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_LOW, (int) seed);
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_HIGH, (int) (seed >>> 32));
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.STEP, (int) step);
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.FIRST_SAMPLE, first);
-        });
+        }
+        if (shared) {
+            session.input(plan, "stop").setAtIndex(ValueLayout.JAVA_FLOAT, 0, stop ? 1 : 0);
+        }
     }
 }
