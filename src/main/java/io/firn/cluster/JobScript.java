@@ -6,8 +6,9 @@ import java.util.regex.Pattern;
 
 /**
  * The batch script of a {@link Submission}. Slurm starts the ranks, and tells them before the time limit to end with a
- * checkpoint; the script sends the job back into the queue where going on makes sense: after a checkpoint (exit code 75),
- * and after a crash or a lost rank, but not after an error that would come again (2 to 5) or a cancellation.
+ * checkpoint; the script sends the job back into the queue where going on makes sense: after a stop (exit code 75), and
+ * after a crash or a lost rank where this start has got as far as a checkpoint, but not after an error that would come
+ * again (2 to 5) or a cancellation.
  */
 final class JobScript {
     private static final Pattern PLAIN = Pattern.compile("[A-Za-z0-9_@%+=:,./-]+");
@@ -31,7 +32,9 @@ final class JobScript {
         option(lines, "requeue", null);
         option(lines, "open-mode", "append");
         option(lines, "signal", "TERM@" + s.stopSeconds());
-        option(lines, "output", s.run().resolve("slurm").resolve(s.array().isPresent() ? "%A_%a.log" : "%j.log"));
+        // Slurm puts numbers in the place of letters after a percent sign.
+        String log = s.run().resolve("slurm").toString().replace("%", "%%") + (s.array().isPresent() ? "/%A_%a.log" : "/%j.log");
+        option(lines, "output", PLAIN.matcher(log).matches() ? log : '"' + log + '"');
         s.more().forEach(m -> lines.add("#SBATCH " + m));
         lines.add("""
                 # Written by firn submit. Exit codes: 75 stopped with a checkpoint, 2 to 5 would fail again.
@@ -43,8 +46,12 @@ final class JobScript {
                 export MASTER_PORT=${MASTER_PORT:-$((20000 + (SLURM_JOB_ID * 7 + ${SLURM_RESTART_COUNT:-0}) % 10000))}""");
         s.archive().ifPresent(a -> lines.add(staging(a.toString())));
         lines.add("firn=" + (s.archive().isPresent() ? "$stage/" + quoted(s.program()) : quoted(s.program())));
+        if (s.goesOn()) {
+            lines.add("checkpoint() { stat -c %Y.%i " + folder(s) + "/checkpoint 2>/dev/null; }");
+            lines.add("before=$(checkpoint)");
+        }
         lines.add("# Once on each node, so that no two processes unpack native libraries at the same time.");
-        lines.add("srun --nodes=%d --ntasks=%1$d --ntasks-per-node=1 \"$firn\" info >/dev/null || exit 1".formatted(s.nodes()));
+        lines.add("srun --nodes=%d --ntasks=%1$d --ntasks-per-node=1 \"$firn\" info >/dev/null".formatted(s.nodes()));
         lines.add("srun --kill-on-bad-exit=0 --wait=60 \"$firn\" " + words(s) + " &");
         lines.add("""
                 step=$!
@@ -52,12 +59,14 @@ final class JobScript {
                 code=$?
                 # A trapped signal ends a wait before its time.
                 while kill -0 $step 2>/dev/null; do wait $step; code=$?; done
-                restarts=${SLURM_RESTART_COUNT:-0}
                 echo "end with code $code at $(date '+%F %T')\"""");
-        lines.add("if [ -z \"$cancelled\" ] && [ \"$restarts\" -lt " + s.maxRestarts() + " ]; then");
+        lines.add("if [ -z \"$cancelled\" ] && [ \"${SLURM_RESTART_COUNT:-0}\" -lt " + s.maxRestarts() + " ]; then");
         lines.add("  case $code in");
+        lines.add("    75) scontrol requeue \"$SLURM_JOB_ID\" ;;");
         lines.add("    0 | 2 | 3 | 4 | 5) ;;");
-        lines.add(s.goesOn() ? "    *) scontrol requeue \"$SLURM_JOB_ID\" && sleep 60 ;;" : "    75) scontrol requeue \"$SLURM_JOB_ID\" && sleep 60 ;;");
+        if (s.goesOn()) {
+            lines.add("    *) [ \"$(checkpoint)\" = \"$before\" ] || scontrol requeue \"$SLURM_JOB_ID\" ;;");
+        }
         lines.add("  esac");
         lines.add("fi");
         lines.add("exit $code");
@@ -75,10 +84,14 @@ final class JobScript {
                   bash -c 'mkdir -p "$1" && tar -xf "$2" -C "$1" --strip-components=1' - "$stage" %s || exit 1""".formatted(quoted(archive));
     }
 
+    private static String folder(Submission s) {
+        return quoted(s.run() + (s.array().isPresent() ? "/" + Submission.NUMBER : ""));
+    }
+
     private static String words(Submission s) {
         List<String> words = new ArrayList<>(s.command().stream().map(JobScript::quoted).toList());
         if (s.goesOn()) {
-            words.add("--output " + quoted(s.run() + (s.array().isPresent() ? "/" + Submission.NUMBER : "")) + " --resume");
+            words.add("--output " + folder(s) + " --resume");
             if (s.cpusPerRank() > 0 && !s.command().contains("--threads")) {
                 words.add("--threads " + s.cpusPerRank());
             }

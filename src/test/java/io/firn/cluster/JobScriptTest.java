@@ -37,7 +37,7 @@ class JobScriptTest {
         assertThat(check(script)).isEmpty();
         assertThat(script.lines()).startsWith("#!/bin/bash").contains("#SBATCH --nodes=2", "#SBATCH --ntasks-per-node=2",
                 "#SBATCH --cpus-per-task=2", "#SBATCH --time=2:00:00", "#SBATCH --requeue", "#SBATCH --signal=TERM@90",
-                "#SBATCH --output=/data/runs/a b/slurm/%j.log", "#SBATCH --partition=gpu")
+                "#SBATCH --output=\"/data/runs/a b/slurm/%j.log\"", "#SBATCH --partition=gpu")
                 .contains("srun --kill-on-bad-exit=0 --wait=60 \"$firn\" train --data 'my photos' --model resnet50 "
                         + "--output '/data/runs/a b' --resume --threads 2 &");
         // Only directives before the first command count.
