@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.firn.backend.Session;
 import io.firn.backend.Tuned;
 import io.firn.error.UserError;
+import io.firn.graph.State;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
