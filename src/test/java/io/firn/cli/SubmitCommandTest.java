@@ -31,8 +31,8 @@ class SubmitCommandTest {
 
     @Test
     void wrongCommandsAreRefusedHere() {
-        assertThat(submit("--dry-run", "trian", "--data", "x").err())
-                .isEqualTo("firn: there is no command 'trian' to submit; did you mean train?\n");
+        assertThat(submit("--dry-run", "tran", "--data", "x").err())
+                .isEqualTo("firn: there is no command 'tran' to submit; did you mean train?\n");
         assertThat(submit("--dry-run", "submit", "train").code()).isEqualTo(2);
         assertThat(submit("--dry-run").err()).contains("what is to run?");
         assertThat(submit("--dry-run", "--stage", "none.tar", "train").code()).isEqualTo(3);

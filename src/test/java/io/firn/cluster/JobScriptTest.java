@@ -48,7 +48,7 @@ class JobScriptTest {
     void anArrayPutsItsNumberIn() throws Exception {
         String script = JobScript.of(of("0-3%2", 1, 1, "train", "--model", "resnet20", "--seed", "{}", "--data", "it's"));
         assertThat(check(script)).isEmpty();
-        assertThat(script).contains("#SBATCH --array=0-3%2\n", "/slurm/%A_%a.log\n", "--seed \"$SLURM_ARRAY_TASK_ID\" --data 'it'\\''s'",
+        assertThat(script).contains("#SBATCH --array=0-3%2\n", "/slurm/%A_%a.log\"\n", "--seed \"$SLURM_ARRAY_TASK_ID\" --data 'it'\\''s'",
                 "--output '/data/runs/a b/'\"$SLURM_ARRAY_TASK_ID\" --resume");
         assertThat(JobScript.quoted("")).isEqualTo("''");
         assertThat(JobScript.quoted("a b{}c;d")).isEqualTo("'a b'\"$SLURM_ARRAY_TASK_ID\"'c;d'");
