@@ -38,6 +38,8 @@ class SlurmClusterTest {
 
     @BeforeAll
     static void bringUp() throws Exception {
+        // munge wants all to reach its socket.
+        Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx--x--x"));
         slurm = folder.resolve("slurm");
         Said up = call(SCRIPTS.resolve("up.sh").toString(), slurm.toString());
         if (up.code == 3) {
