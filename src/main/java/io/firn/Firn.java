@@ -127,11 +127,17 @@ public final class Firn {
      * @param options {@code model} and its options, where the file does not say what model it holds
      */
     public static Converted convert(Path weights, Path target, Map<String, ?> options) {
-        return convert(weights, target, Config.of(options), false, _ -> { });
+        return convert(weights, target, Config.of(options), false, List.of(), _ -> { });
     }
 
-    /** As {@link #convert(Path, Path, Map)}, saying what there is to say; {@code fold} folds batch norms into convolutions. */
-    public static Converted convert(Path weights, Path target, Config options, boolean fold, Consumer<String> say) {
-        return Converted.write(weights, target, options, fold, say);
+    /**
+     * As {@link #convert(Path, Path, Map)}, saying what there is to say.
+     *
+     * @param fold   whether batch norms become part of the convolutions before them
+     * @param others files or run folders whose mean with {@code weights} is written; empty for {@code weights} alone
+     */
+    public static Converted convert(Path weights, Path target, Config options, boolean fold, List<Path> others,
+                                    Consumer<String> say) {
+        return Converted.write(weights, target, options, fold, others, say);
     }
 }
