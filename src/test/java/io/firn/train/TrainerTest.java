@@ -245,7 +245,7 @@ class TrainerTest {
         List<Double> losses = new ArrayList<>();
         for (int i = 0; i < 60; i++) {
             rates.add(Math.pow(10, -6 + i / 10.0));
-            losses.add(i < 40 ? 2.3 / (1 + Math.exp((i - 25) / 3.0)) : 0.02 + (i - 40) * 0.5);
+            losses.add(i < 40 ? 2.3 / (1 + Math.exp((i - 25) / 3.0)) : 0.5 + (i - 40) * 0.5);
         }
         FoundRate found = RateFinder.found(rates, losses, losses);
         assertThat(found.proposed()).isEqualTo(rates.get(25));
