@@ -58,7 +58,7 @@ class CudaPlansTest {
         PlanRequest plain = PlanRuns.train(ModelPlansTest.tiny("resnet20"), Set.of());
         var training = plain.training().orElseThrow();
         PlanRequest mixed = new PlanRequest("train", plain.model(), plain.mean(), plain.std(), plain.precision(), Optional.of(
-                new PlanRequest.Training(training.frozen(), training.optimizer(), 0.1, new PlanRequest.Extras(true))));
+                new PlanRequest.Training(training.frozen(), training.optimizer(), 0.1, new PlanRequest.Extras(true, 0, 0, 1, PlanRequest.Part.WHOLE))));
         assertThatThrownBy(() -> PlanRuns.program(CUDA, mixed)).isInstanceOf(UserError.class)
                 .hasMessage("--mixup and --cutmix: not planned for GPUs yet; leave it out, or train on a CPU");
     }
