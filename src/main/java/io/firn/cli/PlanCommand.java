@@ -97,7 +97,7 @@ final class PlanCommand implements Runnable {
 
     private void show(StepRequest request, Program program, Optional<Program> unfrozen) {
         Plan plan = program.plans().getFirst();
-        PlanReport report = PlanReport.of(model, program, plan, unfrozen.map(p -> p.plans().getFirst()));
+        PlanReport report = PlanReport.of(model, program, plan, unfrozen);
         output.print(report, () -> PlanText.of(report, plan, request.freeze()));
     }
 

@@ -26,9 +26,7 @@ final class PlanText {
                 Console.count(report.flops().backward())));
         text.append(memory(report.memory()));
         if (!freeze.equals("none")) {
-            text.append("%n--freeze %s removed %s launches, %s FLOPs and %s bytes moved%n".formatted(freeze,
-                    Console.count(report.removed().launches()), Console.count(report.removed().flops()),
-                    Console.count(report.removed().bytes())));
+            text.append("\n--freeze %s against the whole:\n".formatted(freeze)).append(against(report));
         }
         return text.toString();
     }
@@ -56,6 +54,27 @@ final class PlanText {
                 .row("activations", Console.count(m.activations()), Console.bytes(m.activations()))
                 .row("workspace", Console.count(m.workspace()), Console.bytes(m.workspace()))
                 .row("total", Console.count(m.total()), Console.bytes(m.total()));
+    }
+
+    /** What the step costs beside that of the same plan with nothing frozen. */
+    private static Console.Table against(PlanReport r) {
+        PlanReport.Removed removed = r.removed();
+        var table = new Console.Table("", ">this plan", ">the whole", ">removed", ">share");
+        row(table, "launches", r.launches().size(), removed.launches());
+        row(table, "FLOPs", r.flops().forward() + r.flops().backward(), removed.flops());
+        row(table, "bytes moved", r.launches().stream().mapToLong(PlanReport.Step::bytes).sum(), removed.bytes());
+        row(table, "bytes of memory", r.memory().total(), removed.memory());
+        return table.row("predicted ms", ms(r.predictedMs()), ms(r.predictedMs() + removed.predictedMs()),
+                ms(removed.predictedMs()), percent(removed.predictedMs() / (r.predictedMs() + removed.predictedMs())));
+    }
+
+    private static void row(Console.Table table, String what, long here, long removed) {
+        table.row(what, Console.count(here), Console.count(here + removed), Console.count(removed),
+                percent((double) removed / (here + removed)));
+    }
+
+    private static String percent(double share) {
+        return String.format(Locale.ROOT, "%.1f %%", 100 * share);
     }
 
     private static String ms(double milliseconds) {

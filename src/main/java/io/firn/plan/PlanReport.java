@@ -33,8 +33,15 @@ public record PlanReport(String model, String target, String kernels, String rat
     public record Flops(long forward, long backward) {
     }
 
-    /** By how much the plan that trains all parameters is larger: launches, FLOPs and bytes moved in a step. */
-    public record Removed(long launches, long flops, long bytes) {
+    /**
+     * By how much the plan that trains all parameters is larger.
+     *
+     * @param bytes       moved in a step
+     * @param memory      of both arenas
+     * @param predictedMs of a step
+     */
+    public record Removed(long launches, long flops, long bytes, long memory,
+                          @JsonProperty("predicted_ms") double predictedMs) {
     }
 
     /**
@@ -63,20 +70,25 @@ public record PlanReport(String model, String target, String kernels, String rat
      * The report of one of a program's plans.
      *
      * @param model    the model's name
-     * @param unfrozen the same plan with nothing frozen, to compare with; empty where nothing is frozen
+     * @param unfrozen the same program with nothing frozen, to compare with; empty where nothing is frozen
      */
-    public static PlanReport of(String model, Program program, Plan plan, Optional<Plan> unfrozen) {
+    public static PlanReport of(String model, Program program, Plan plan, Optional<Program> unfrozen) {
         long forward = plan.launches().stream().filter(l -> l.phase() == Phase.INPUT || l.phase() == Phase.FORWARD)
                 .mapToLong(Launch::flops).sum();
         List<State> parameters = program.state().states().values().stream()
                 .filter(s -> s.kind() == State.Kind.PARAMETER).toList();
         List<State> trained = parameters.stream().filter(s -> plan.graph().updates().containsKey(s.name())).toList();
-        Removed removed = unfrozen.map(u -> new Removed(u.launches().size() - plan.launches().size(),
-                u.flops() - plan.flops(), u.bytes() - plan.bytes())).orElse(new Removed(0, 0, 0));
+        Removed removed = unfrozen.map(u -> removed(u.plan(plan.name()), plan, u.bytes() - program.bytes()))
+                .orElse(new Removed(0, 0, 0, 0, 0));
         return new PlanReport(model, plan.target().name(), plan.catalogue(), plan.target().rates().source(),
                 plan.precision().label(), plan.batch(), resolution(plan), elements(parameters), elements(trained),
                 new Flops(forward, plan.flops() - forward), PlanMemory.of(program, plan), plan.predictedMs(), steps(plan),
                 removed);
+    }
+
+    private static Removed removed(Plan whole, Plan plan, long memory) {
+        return new Removed(whole.launches().size() - plan.launches().size(), whole.flops() - plan.flops(),
+                whole.bytes() - plan.bytes(), memory, whole.predictedMs() - plan.predictedMs());
     }
 
     private static List<Step> steps(Plan plan) {

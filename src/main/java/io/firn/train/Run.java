@@ -120,7 +120,9 @@ public final class Run {
         try (Signals signals = request.signals() ? Signals.install() : Signals.none();
              Session session = s.backend().load(tuned.program())) {
             filling.into(session);
-            try (Trainer trainer = new Trainer(s, folder, session, tuned.table(), signals, at, request.log())) {
+            Optional<FreezeAudit> audit = FreezeAudit.begin(folder.freeze(), at.step() > 0, s.options().net().freeze(),
+                    FreezeAudit.frozenStates(s.model(1).graph(), Plans.frozen(s)), FreezeAudit.States.of(session));
+            try (Trainer trainer = new Trainer(s, folder, session, tuned.table(), signals, at, audit, request.log())) {
                 summary = trainer.train();
             }
         }
@@ -154,8 +156,7 @@ public final class Run {
     private static void writePlan(Setup s, Tuned tuned, Path file) {
         Plan plan = tuned.program().plan(Plans.TRAIN);
         TuningTable table = tuned.table();
-        Optional<Plan> unfrozen = Plans.frozen(s).isEmpty() ? Optional.empty()
-                : Optional.of(Plans.unfrozen(s, table).plan(Plans.TRAIN));
+        Optional<Program> unfrozen = Plans.frozen(s).isEmpty() ? Optional.empty() : Optional.of(Plans.unfrozen(s, table));
         var json = JsonMapper.builder().build();
         ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), tuned.program(), plan, unfrozen));
         node.put("catalogue", s.backend().kernels(table).versions());

@@ -145,6 +145,11 @@ public final class RunFolder implements AutoCloseable {
         return root.resolve("plan.json");
     }
 
+    /** Whether what is frozen stayed what it was (see {@link FreezeAudit}). */
+    public Path freeze() {
+        return root.resolve("freeze.json");
+    }
+
     /** One page about the run, written at its end. */
     public Path report() {
         return root.resolve("report.html");

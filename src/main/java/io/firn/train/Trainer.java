@@ -28,6 +28,7 @@ final class Trainer implements AutoCloseable {
     private final Schedule schedule;
     private final TrainInputs inputs;
     private final States states;
+    private final Optional<FreezeAudit> audit;
     private final Model model;
     private final long total;
     private final float[] loss = new float[1];
@@ -42,8 +43,9 @@ final class Trainer implements AutoCloseable {
     private long stepNs;
     private long steps;
 
+    /** @param audit what is frozen as it was at the run's start; empty where nothing is */
     Trainer(Setup setup, RunFolder folder, Session session, TuningTable tuning, Signals signals, Position at,
-            PrintStream log) {
+            Optional<FreezeAudit> audit, PrintStream log) {
         this.setup = setup;
         this.folder = folder;
         this.session = session;
@@ -59,6 +61,7 @@ final class Trainer implements AutoCloseable {
         inputs = TrainInputs.of(session, program.plan(Plans.TRAIN));
         states = new States(session);
         model = setup.model(1);
+        this.audit = audit;
         this.at = at;
         checkpointed = at.step();
         metrics = Metrics.resume(folder.metrics(), at.step(), at.epochLines(total));
@@ -75,6 +78,7 @@ final class Trainer implements AutoCloseable {
         }
         if (isUnfinished) {
             checkpoint();
+            checkFrozen();
             states.write(folder.weights(), model.graph(), card(), at.step());
         }
         return summary();
@@ -163,6 +167,11 @@ final class Trainer implements AutoCloseable {
             outcomes.write(folder.predictions(), at, e, setup.classes(), setup.preprocessing());
         }
         return e;
+    }
+
+    private void checkFrozen() {
+        audit.ifPresent(a -> progress.say(a.check(folder.freeze(), FreezeAudit.frozenStates(model.graph(),
+                Plans.frozen(setup)), FreezeAudit.States.of(session), at.step())));
     }
 
     private boolean isCheckpointDue() {

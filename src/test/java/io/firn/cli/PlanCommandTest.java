@@ -38,7 +38,7 @@ class PlanCommandTest {
         assertThat(fields(p.get("flops"))).containsExactly("forward", "backward");
         assertThat(fields(p.get("memory"))).containsExactly("weights", "gradients", "optimizer", "activations",
                 "workspace", "total");
-        assertThat(fields(p.get("removed"))).containsExactly("launches", "flops", "bytes");
+        assertThat(fields(p.get("removed"))).containsExactly("launches", "flops", "bytes", "memory", "predicted_ms");
         assertThat(launches(p)).allSatisfy(l -> {
             assertThat(fields(l)).containsExactly("name", "op", "phase", "stream", "kernel", "computes", "flops", "bytes",
                     "workspace", "predicted_ms", "live", "reason");
@@ -125,7 +125,7 @@ class PlanCommandTest {
         assertThat(run.code()).isZero();
         assertThat(run.out()).startsWith("resnet20, batch 4 at 32 pixels, fp32, cpu (2 threads, plain)\n")
                 .containsPattern("\n +\\d+  conv1 +conv +forward +firn:conv +3,538,944 +")
-                .containsPattern("\nweights +1,\\d\\d\\d,\\d\\d\\d +").contains("\n--freeze bn1.weight removed ");
+                .containsPattern("\nweights +1,\\d\\d\\d,\\d\\d\\d +").contains("\n--freeze bn1.weight against the whole:\n").containsPattern("\nbytes moved +[\\d,]+ +[\\d,]+ +[\\d,]+ +\\d+\\.\\d %");
         assertThat(run.err()).isEqualTo("frozen as well, since a batch norm is frozen as a whole: bn1.bias\n");
     }
 
