@@ -136,7 +136,7 @@ final class Plans {
     }
 
     /** All memory of the run: both arenas, the loaders' buffers, a tensor on its way to or from a file, the rest of a process. */
-    private static long bytes(Setup s, int batch, Program program) {
+    static long bytes(Setup s, int batch, Program program) {
         long loaders = Loader.bufferBytes(s.training(batch))
                 + (s.validation().isPresent() ? Loader.bufferBytes(s.validating(s.validationBatch(batch))) : 0);
         long largest = program.state().states().values().stream().map(State::value)
@@ -162,5 +162,11 @@ final class Plans {
                 });
         checkMemory(s, tuned.program());
         return tuned;
+    }
+
+    /** The program with the choices that were measured before; what was not is chosen by estimate. */
+    static Tuned known(Setup s) {
+        return s.options().run().deterministic() ? new Tuned(program(s, TuningTable.EMPTY), TuningTable.EMPTY)
+                : TuningCache.tuned(s.backend(), requests(s, s.options().recipe().batch(), frozen(s)), _ -> false);
     }
 }

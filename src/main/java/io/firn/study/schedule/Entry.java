@@ -41,8 +41,7 @@ public record Entry(Status status, int attempts, double seconds, String device, 
     /** As a new process finds it: what ran when the last one ended waits, what failed gets its two tries again. */
     public Entry reopened() {
         return switch (status) {
-            case DONE -> this;
-            case WAITING -> this;
+            case DONE, WAITING -> this;
             case RUNNING -> new Entry(Status.WAITING, attempts, seconds, device, problem);
             case FAILED -> new Entry(Status.WAITING, 0, seconds, device, "");
         };
