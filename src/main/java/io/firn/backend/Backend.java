@@ -2,11 +2,13 @@ package io.firn.backend;
 
 import io.firn.plan.Kernels;
 import io.firn.plan.PlanRequest;
+import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.Target;
 import io.firn.plan.TuningTable;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.function.Predicate;
 
 /** A device that runs programs. */
@@ -16,6 +18,11 @@ public interface Backend extends AutoCloseable {
 
     /** What it computes and how, with these measured choices. */
     Kernels kernels(TuningTable table);
+
+    /** A plan for each request, all over one state, with these measured choices; they have one precision. */
+    default Program plan(TuningTable table, List<PlanRequest> requests) {
+        return new Planner(target(), kernels(table)).plan(requests.toArray(PlanRequest[]::new));
+    }
 
     /**
      * Plans with measured choices: those that are known already, and what is not known is measured now, which takes
@@ -35,7 +42,21 @@ public interface Backend extends AutoCloseable {
      */
     void check(Precision precision);
 
-    /** Allocates and builds all that the program needs. */
+    /** Bytes of the device's own memory that can be had now; empty where it computes in the machine's. */
+    default OptionalLong freeMemory() {
+        return OptionalLong.empty();
+    }
+
+    /** Bytes of the memory that it computes in which a loaded program takes. */
+    default long memory(Program program) {
+        return program.bytes();
+    }
+
+    /**
+     * Allocates and builds all that the program needs.
+     *
+     * @throws io.firn.error.UserError (memory) where there is not enough
+     */
     Session load(Program program);
 
     /** Measures what this device reaches at best: about half a second of all its threads. */

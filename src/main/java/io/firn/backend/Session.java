@@ -14,13 +14,36 @@ public interface Session extends AutoCloseable {
     Program program();
 
     /**
-     * Host memory of an input of a plan, to be filled before {@link #step}. Pixels are u8 [N,H,W,C], labels i32 [N], rates
-     * f32, counter i32. Valid until the session is closed.
+     * Host memory of an input of a plan, to be filled whole before the plan's next step, and asked for again for the one
+     * after: a device has several places, which it reads while others are filled. An input that was not asked for is as in
+     * the step before. Pixels are u8 [N,H,W,C], labels i32 [N], rates f32, counter i32.
      */
     MemorySegment input(Plan plan, String name);
 
     /** Runs the plan's step to its end; the first after another plan's also runs what is prepared once. */
     void step(Plan plan);
+
+    /** How many steps may be under way while another is begun: 0 where a step is done when {@link #begin} returns. */
+    default int ahead() {
+        return 0;
+    }
+
+    /** What an output came to; waits until it is there. */
+    @FunctionalInterface
+    interface Awaited {
+        void copy(float[] to);
+    }
+
+    /**
+     * Begins the plan's step like {@link #step} and does not wait for its end, so that a device is never idle while the
+     * next step's inputs are filled. The f32 output is to be asked for before the step after the next begins.
+     */
+    default Awaited begin(Plan plan, String output) {
+        step(plan);
+        float[] result = new float[Math.toIntExact(plan.output(output).type().shape().elements())];
+        output(plan, output, result);
+        return to -> System.arraycopy(result, 0, to, 0, result.length);
+    }
 
     /** Copies an f32 output of the last step, in logical row-major order, into {@code to}. */
     void output(Plan plan, String name, float[] to);

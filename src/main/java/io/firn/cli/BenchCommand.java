@@ -3,7 +3,10 @@ package io.firn.cli;
 import io.firn.error.UserError;
 import io.firn.train.Bench;
 import io.firn.train.BenchReport;
+import io.firn.train.InputBench;
+import io.firn.train.InputReport;
 import java.util.Locale;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -12,7 +15,10 @@ import picocli.CommandLine.ParentCommand;
 
 /** {@code firn bench}. */
 @Command(name = "bench", header = "Times a model's step: throughput, memory, share of the machine's peak.",
-        footer = {"", "Example: firn bench --model resnet50 --batch 16 --precision bf16 --launches 10"})
+        description = {"", "With --input: how many images/s are read, decoded, resized and varied, and, given a model, "
+                + "whether its step would have to wait for them."},
+        footer = {"", "Examples: firn bench --model resnet50 --batch 16 --precision bf16 --launches 10",
+                "          firn bench --input --data photos/ --workers 4 --model resnet50"})
 final class BenchCommand implements Runnable {
     @Option(names = "--model", paramLabel = "NAME", description = "A name of 'firn models'.")
     private String model;
@@ -32,9 +38,12 @@ final class BenchCommand implements Runnable {
             description = "Also list the N slowest launches, each timed alone.")
     private int launches;
 
-    @Option(names = "--device", paramLabel = "auto|cpu", defaultValue = "auto",
+    @Option(names = "--device", paramLabel = "auto|cpu|cuda[:N]", defaultValue = "auto",
             description = "Where to compute (default: ${DEFAULT-VALUE}).")
     private String device;
+
+    @Mixin
+    private InputBenchMixin input;
 
     @Mixin
     private ComputeMixin compute;
@@ -50,9 +59,19 @@ final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        BenchReport report = Bench.run(new Bench.Request(step.request(name()), compute::precision,
-                device.toLowerCase(Locale.ROOT), compute.threads(), steps, warmup, launches), firn.devices());
+        if (input.wanted()) {
+            boolean hasModel = model != null || positional != null;
+            InputReport report = InputBench.run(input.request(hasModel ? Optional.of(request()) : Optional.empty()), firn.devices());
+            output.print(report, () -> InputBenchMixin.text(report));
+            return;
+        }
+        BenchReport report = Bench.run(request(), firn.devices());
         output.print(report, () -> text(report));
+    }
+
+    private Bench.Request request() {
+        return new Bench.Request(step.request(name()), compute::precision, device.toLowerCase(Locale.ROOT), compute.threads(),
+                steps, warmup, launches);
     }
 
     private String name() {

@@ -33,7 +33,7 @@ final class ClassifierMixin {
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute (default: one a core).")
     private Integer threads;
 
-    @Option(names = "--device", paramLabel = "auto|cpu", description = "Where to compute (default: auto).")
+    @Option(names = "--device", paramLabel = "auto|cpu|cuda[:N]", description = "Where to compute (default: auto).")
     private String device;
 
     @Mixin

@@ -52,8 +52,13 @@ final class InfoCommand implements Runnable {
         CudaDriver cuda = CudaDriver.probe();
         Info info = new Info(Main.Version.number(), System.getProperty("java.vm.name") + " " + Runtime.version(), machine,
                 cuda, Library.all(firn.devices(), machine.cores()), Library.of(CudaLibraries.find()),
-                new Choice("cpu", Map.of("cuda", Devices.whyNoCuda(cuda))));
+                choice(Devices.whyNoCuda()));
         output.print(info, () -> text(info));
+    }
+
+    private static Choice choice(String whyNoCuda) {
+        return whyNoCuda.isEmpty() ? new Choice("cuda", Map.of("cpu", "there is a GPU; --device cpu takes it all the same"))
+                : new Choice("cpu", Map.of("cuda", whyNoCuda));
     }
 
     private static String text(Info i) {

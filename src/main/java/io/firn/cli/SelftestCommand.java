@@ -14,12 +14,13 @@ import picocli.CommandLine.ParentCommand;
 
 /** {@code firn selftest}. */
 @Command(name = "selftest", header = "Holds this machine's kernels to the reference, launch by launch, and trains a little.",
-        footer = {"", "Example: firn selftest --device cpu", "Exit code 1 if anything was outside its tolerance."})
+        footer = {"", "Example: firn selftest --device cpu", "         firn selftest --device cuda --models resnet50,efficientnet_b0 --json",
+                "Exit code 1 if anything was outside its tolerance."})
 final class SelftestCommand implements Runnable {
     /** Kinds of launches that the text lists. */
     private static final int LISTED = 20;
 
-    @Option(names = "--device", paramLabel = "auto|cpu", defaultValue = "auto",
+    @Option(names = "--device", paramLabel = "auto|cpu|cuda[:N]", defaultValue = "auto",
             description = "What to test (default: ${DEFAULT-VALUE}).")
     private String device;
 

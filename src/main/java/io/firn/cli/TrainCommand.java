@@ -66,7 +66,7 @@ final class TrainCommand implements Runnable {
     @Mixin
     private ComputeMixin compute;
 
-    @Option(names = "--device", paramLabel = "auto|cpu", description = "Where to compute (default: auto).")
+    @Option(names = "--device", paramLabel = "auto|cpu|cuda[:N]", description = "Where to compute (default: auto).")
     private String device;
 
     @Option(names = "--seed", paramLabel = "N", description = "Of weights, order, augmentation and dropout (default: 0).")

@@ -37,6 +37,11 @@ public interface Dataset {
      */
     Image image(int index) throws DamagedImage;
 
+    /** The same, smaller where the file's format decodes that at less cost. */
+    default Image image(int index, Reduction reduction) throws DamagedImage {
+        return image(index);
+    }
+
     /**
      * A SHA-256 (hexadecimal) that changes when the set does: over names, file sizes and labels for image files, over
      * the content for packed formats. A resumed run compares it.

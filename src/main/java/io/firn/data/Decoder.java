@@ -5,6 +5,9 @@ import static org.bytedeco.opencv.global.opencv_core.CV_8UC3;
 import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_COLOR_RGB;
 import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_GRAYSCALE;
 import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_IGNORE_ORIENTATION;
+import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_REDUCED_GRAYSCALE_2;
+import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_REDUCED_GRAYSCALE_4;
+import static org.bytedeco.opencv.global.opencv_imgcodecs.IMREAD_REDUCED_GRAYSCALE_8;
 import static org.bytedeco.opencv.global.opencv_imgcodecs.imdecode;
 
 import java.io.IOException;
@@ -37,8 +40,13 @@ public final class Decoder {
      * @throws DamagedImage where it is missing, unreadable, too large, of another format, or damaged
      */
     public static Image decode(Path path) throws DamagedImage {
+        return decode(path, Reduction.NONE);
+    }
+
+    /** The same, smaller where the format decodes that at less cost. */
+    public static Image decode(Path path, Reduction reduction) throws DamagedImage {
         String file = path.toString();
-        return decode(read(path, file), file);
+        return decode(read(path, file), file, reduction);
     }
 
     /**
@@ -48,14 +56,20 @@ public final class Decoder {
      * @throws DamagedImage as for a path
      */
     public static Image decode(byte[] bytes, String file) throws DamagedImage {
+        return decode(bytes, file, Reduction.NONE);
+    }
+
+    /** The same, smaller where the format decodes that at less cost. */
+    public static Image decode(byte[] bytes, String file, Reduction reduction) throws DamagedImage {
         ImageHeader header = ImageHeader.read(bytes, file);
         ImageParts parts = ImageParts.of(bytes, header, file);
         OpenCv.load();
-        int flags = (header.gray() ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB) | IMREAD_IGNORE_ORIENTATION;
+        int divisor = header.format() == ImageHeader.Format.JPEG ? reduction.of(header.size()) : 1;
+        int flags = (header.gray() ? IMREAD_GRAYSCALE : IMREAD_COLOR_RGB) | IMREAD_IGNORE_ORIENTATION | scale(divisor);
         try (BytePointer memory = copy(bytes, parts);
                 Mat encoded = new Mat(1, Math.toIntExact(parts.length()), CV_8UC1, memory);
                 Mat decoded = imdecode(encoded, flags)) {
-            Image image = toImage(decoded, header, file);
+            Image image = toImage(decoded, header, divisor, file);
             // OpenCV's Mat points into this memory without holding it.
             Reference.reachabilityFence(memory);
             return image;
@@ -63,6 +77,17 @@ public final class Decoder {
             // OpenCV's text begins with its version and the path of its source.
             throw new DamagedImage(file, "OpenCV cannot decode it: " + firstLine(e).replaceFirst("^.*? error: ", ""));
         }
+    }
+
+    /** OpenCV's flag, and libjpeg's scale: blocks of 8x8 coefficients become 4x4, 2x2 or 1 pixels. */
+    private static int scale(int divisor) {
+        return switch (divisor) {
+            case 1 -> 0;
+            case 2 -> IMREAD_REDUCED_GRAYSCALE_2;
+            case 4 -> IMREAD_REDUCED_GRAYSCALE_4;
+            case 8 -> IMREAD_REDUCED_GRAYSCALE_8;
+            default -> throw new IllegalArgumentException("reduction by " + divisor);
+        };
     }
 
     private static byte[] read(Path path, String file) throws DamagedImage {
@@ -93,7 +118,7 @@ public final class Decoder {
         return copy.position(0);
     }
 
-    private static Image toImage(Mat decoded, ImageHeader header, String file) throws DamagedImage {
+    private static Image toImage(Mat decoded, ImageHeader header, int divisor, String file) throws DamagedImage {
         if (decoded.isNull() || decoded.empty()) {
             throw new DamagedImage(file, "damaged: its %s data cannot be decoded".formatted(header.format()));
         }
@@ -101,15 +126,17 @@ public final class Decoder {
         if (decoded.type() != CV_8UC1 && decoded.type() != CV_8UC3 || !decoded.isContinuous()) {
             throw new DamagedImage(file, "decoded to an unexpected kind of pixels (OpenCV type %d)".formatted(decoded.type()));
         }
-        if (decoded.rows() != header.height() || decoded.cols() != header.width()) {
+        int height = Math.ceilDiv(header.height(), divisor);
+        int width = Math.ceilDiv(header.width(), divisor);
+        if (decoded.rows() != height || decoded.cols() != width) {
             throw new DamagedImage(file, "decoded to %dx%d where its header says %s".formatted(decoded.cols(), decoded.rows(), header.size()));
         }
-        byte[] pixels = new byte[Math.toIntExact(header.size().area() * channels)];
+        byte[] pixels = new byte[Math.toIntExact((long) height * width * channels)];
         try (BytePointer data = decoded.data()) {
             data.get(pixels);
         }
         Reference.reachabilityFence(decoded);
-        return new Image(header.height(), header.width(), channels, pixels);
+        return new Image(height, width, channels, header.size(), pixels);
     }
 
     private static String firstLine(Exception e) {

@@ -85,7 +85,12 @@ public final class FileList implements Dataset {
 
     @Override
     public Image image(int index) throws DamagedImage {
-        return Decoder.decode(files.get(index).path());
+        return image(index, Reduction.NONE);
+    }
+
+    @Override
+    public Image image(int index, Reduction reduction) throws DamagedImage {
+        return Decoder.decode(files.get(index).path(), reduction);
     }
 
     @Override

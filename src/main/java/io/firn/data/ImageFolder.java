@@ -130,7 +130,12 @@ public final class ImageFolder implements Dataset {
 
     @Override
     public Image image(int index) throws DamagedImage {
-        return Decoder.decode(root.resolve(files.get(index)));
+        return image(index, Reduction.NONE);
+    }
+
+    @Override
+    public Image image(int index, Reduction reduction) throws DamagedImage {
+        return Decoder.decode(root.resolve(files.get(index)), reduction);
     }
 
     @Override

@@ -180,7 +180,8 @@ public final class Loader implements AutoCloseable {
             return null;
         }
         try {
-            return transform.apply(set.image(index), epoch, index, set.describe(index));
+            Image image = set.image(index, size -> transform.reduction(size, epoch, index));
+            return transform.apply(image, epoch, index, set.describe(index));
         } catch (DamagedImage e) {
             if (damaged.putIfAbsent(index, e) == null) {
                 onDamaged.accept(e);

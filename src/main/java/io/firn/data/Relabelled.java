@@ -71,6 +71,11 @@ record Relabelled(Dataset set, List<String> classes, int[] mapping) implements D
     }
 
     @Override
+    public Image image(int index, Reduction reduction) throws DamagedImage {
+        return set.image(index, reduction);
+    }
+
+    @Override
     public String fingerprint() {
         return new Digest().add(set.fingerprint()).add(Arrays.toString(mapping)).hex();
     }

@@ -41,6 +41,11 @@ record Subset(String name, Dataset whole, int[] indices) implements Dataset {
     }
 
     @Override
+    public Image image(int index, Reduction reduction) throws DamagedImage {
+        return whole.image(indices[index], reduction);
+    }
+
+    @Override
     public String fingerprint() {
         Digest digest = new Digest().add(whole.fingerprint());
         for (int index : indices) {

@@ -13,8 +13,16 @@ public record TuningTable(SortedMap<String, String> choices) {
 
     public static final TuningTable EMPTY = new TuningTable(new TreeMap<>());
 
+    /** Nothing measured, and only kernels that always give the same bits. */
+    public static final TuningTable DETERMINISTIC = new TuningTable(new TreeMap<>(Map.of("deterministic", "true")));
+
     public TuningTable {
         choices = Collections.unmodifiableSortedMap(new TreeMap<>(choices));
+    }
+
+    /** Whether only kernels will do that always give the same bits. */
+    public boolean isDeterministic() {
+        return choices.containsKey("deterministic");
     }
 
     /** This table with other choices added; theirs win. */

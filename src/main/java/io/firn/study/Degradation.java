@@ -21,9 +21,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 
 /**
  * The experiment behind residual nets (He et al. 2015, arXiv 1512.03385, sections 4.1 and 4.2): plain and residual nets of
@@ -88,14 +90,22 @@ public final class Degradation {
     }
 
     private DegradationResult run() {
-        try (StudyFolder folder = StudyFolder.open(how.output(), new StudyFolder.Asked("degradation", asked(), declared()));
+        var asked = new StudyFolder.Asked("degradation", asked(), declared());
+        Supplier<List<Job>> planned = () -> {
+            Pricing pricing = Pricing.here(how.devices(), true);
+            List<Job> jobs = jobs(steps(pricing), pricing);
+            slots.check(jobs);
+            return jobs;
+        };
+        // Before the folder is: a budget or a machine may be too small.
+        Optional<List<Job>> fresh = StudyFolder.isNew(how.output(), asked) ? Optional.of(planned.get()) : Optional.empty();
+        try (StudyFolder folder = StudyFolder.open(how.output(), asked);
              Signals signals = how.signals() ? Signals.install() : Signals.none()) {
             Runs runs = new Runs(folder, how, slots, signals);
             List<Job> jobs = folder.read("runs.json", Job[].class).map(List::of).orElseGet(() -> {
-                Pricing pricing = Pricing.here(how.devices(), true);
-                List<Job> planned = jobs(steps(pricing), pricing);
-                folder.write("runs.json", planned);
-                return planned;
+                List<Job> all = fresh.orElseGet(planned);
+                folder.write("runs.json", all);
+                return all;
             });
             SequencedMap<String, Entry> entries = runs.run(jobs);
             DegradationResult result = judge(jobs, entries, folder, runs);

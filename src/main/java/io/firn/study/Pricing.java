@@ -17,6 +17,7 @@ import io.firn.train.DeviceMemory;
 import io.firn.train.Devices;
 import io.firn.train.Price;
 import io.firn.train.StepRequest;
+import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalDouble;
@@ -29,12 +30,13 @@ interface Pricing {
     Price of(Config options);
 
     /**
-     * On this machine.
+     * On this machine. What was asked before is not planned again.
      *
      * @param measure whether to measure now which kernels are the fastest, as the trainings would do
      */
     static Pricing here(Devices devices, boolean measure) {
-        return options -> Price.of(options, devices, measure, _ -> { });
+        Map<Config, Price> known = new HashMap<>();
+        return options -> known.computeIfAbsent(options, o -> Price.of(o, devices, measure, _ -> { }));
     }
 
     /**

@@ -117,12 +117,19 @@ public final class Scaling {
     }
 
     private ScalingResult run() {
-        try (StudyFolder folder = StudyFolder.open(how.output(), new StudyFolder.Asked("scaling", asked(), declared()));
+        var asked = new StudyFolder.Asked("scaling", asked(), declared());
+        Pricing here = Pricing.here(how.devices(), true);
+        // Before the folder is: a budget or a machine may be too small.
+        Optional<Long> fresh = StudyFolder.isNew(how.output(), asked) ? Optional.of(checkedSteps(here)) : Optional.empty();
+        try (StudyFolder folder = StudyFolder.open(how.output(), asked);
              Signals signals = how.signals() ? Signals.install() : Signals.none()) {
             Runs runs = new Runs(folder, how, slots, signals);
-            Pricing pricing = Pricing.here(how.devices(), true);
-            Long steps = folder.read("steps.json", Long.class).orElseGet(() -> {
-                long s = steps(pricing);
+            Pricing pricing = options -> {
+                runs.stopIfAsked();
+                return here.of(options);
+            };
+            long steps = folder.read("steps.json", Long.class).orElseGet(() -> {
+                long s = fresh.orElseGet(() -> checkedSteps(pricing));
                 folder.write("steps.json", s);
                 return s;
             });
@@ -192,6 +199,13 @@ public final class Scaling {
         if (request.halving && !request.options.has("epochs")) {
             throw UserError.usage("--halving needs --epochs: the rate follows one curve over all rounds");
         }
+        return steps;
+    }
+
+    /** Steps of every run, of which none needs too much memory as far as it is known by now. */
+    private long checkedSteps(Pricing pricing) {
+        long steps = steps(pricing);
+        slots.check(jobs(foreseen(), steps, pricing));
         return steps;
     }
 

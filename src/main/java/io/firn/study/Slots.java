@@ -2,6 +2,7 @@ package io.firn.study;
 
 import io.firn.backend.HostMemory;
 import io.firn.error.UserError;
+import java.util.List;
 
 /**
  * How this machine is divided. Small nets gain more from a run beside them than from a second thread.
@@ -27,5 +28,20 @@ record Slots(int count, int threads, long memory) {
         }
         int count = asked == 0 ? Math.min(cores, runs) : asked;
         return new Slots(count, Math.max(1, cores / count), HostMemory.available());
+    }
+
+    /**
+     * Refuses a run that would not fit if it were alone.
+     *
+     * @throws UserError (memory) that names it
+     */
+    void check(List<Job> jobs) {
+        for (Job j : jobs) {
+            long bytes = j.price().bytes() + PROCESS;
+            if (bytes > memory) {
+                throw UserError.memory("run %s needs %.2f GB of memory, and %.2f GB are free; lower --batch or --resolution, or leave "
+                        + "that net out", j.name(), bytes / 1e9, memory / 1e9);
+            }
+        }
     }
 }

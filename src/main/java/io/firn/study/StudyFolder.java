@@ -52,23 +52,38 @@ final class StudyFolder implements AutoCloseable {
     }
 
     /**
-     * Makes the folder, or enters it to go on.
+     * Whether nothing is there yet, so that all can be refused before something is.
      *
-     * @throws UserError (usage) where it holds a study of another configuration, or other things; (other) where another
-     *                   process has it, or it cannot be written
+     * @throws UserError (usage) where the folder holds a study of another configuration, or other things
      */
-    static StudyFolder open(Path root, Asked asked) {
+    static boolean isNew(Path root, Asked asked) {
         Path file = root.resolve("study.json");
+        if (Files.exists(file)) {
+            refuseOther(root, read(file, Asked.class), asked);
+            return false;
+        }
         try {
-            if (Files.exists(file)) {
-                refuseOther(root, read(file, Asked.class), asked);
-            } else if (Files.isDirectory(root) && !isEmpty(root)) {
+            if (Files.exists(root) && (!Files.isDirectory(root) || !isEmpty(root))) {
                 throw UserError.usage("%s is not empty and holds no study; choose another --output", root);
             }
+        } catch (IOException e) {
+            throw UserError.other("cannot read %s: %s", root, AtomicFile.reason(e)).causedBy(e);
+        }
+        return true;
+    }
+
+    /**
+     * Makes the folder, or enters it to go on.
+     *
+     * @throws UserError as {@link #isNew}; (other) where another process has it, or it cannot be written
+     */
+    static StudyFolder open(Path root, Asked asked) {
+        boolean isNew = isNew(root, asked);
+        try {
             Files.createDirectories(root.resolve("runs"));
             Files.createDirectories(root.resolve("logs"));
             StudyFolder folder = new StudyFolder(root, lock(root));
-            if (!Files.exists(file)) {
+            if (isNew) {
                 folder.write("study.json", asked);
             }
             return folder;

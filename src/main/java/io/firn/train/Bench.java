@@ -71,14 +71,15 @@ public final class Bench {
         try (Backend backend = devices.open(request.device(), request.threads())) {
             Precision precision = request.precision().apply(backend);
             Tuned tuned = request.step().plan(backend, precision, p -> {
-                checkMemory(request, p);
+                checkMemory(backend, request, p);
                 return true;
             });
-            checkMemory(request, tuned.program());
+            checkMemory(backend, request, tuned.program());
+            MemoryUse use = MemoryUse.of(backend, idle);
             try (Session session = backend.load(tuned.program())) {
                 Bench bench = new Bench(request, precision, session);
                 double[] ms = bench.steps();
-                long memory = idle.growth();
+                long memory = use.growth();
                 // Last, since it needs memory of its own.
                 Peaks peaks = backend.measurePeaks();
                 return bench.report(ms, memory, peaks, backend);
@@ -86,11 +87,11 @@ public final class Bench {
         }
     }
 
-    private static void checkMemory(Request r, Program program) {
-        long available = HostMemory.available();
-        if (program.bytes() > available) {
+    private static void checkMemory(Backend backend, Request r, Program program) {
+        long available = backend.freeMemory().orElseGet(HostMemory::available);
+        if (backend.memory(program) > available) {
             throw UserError.memory("--batch %d needs %.1f GB of memory, and %.1f GB are free; lower --batch or --resolution",
-                    r.step().model().options().batch(), program.bytes() / 1e9, available / 1e9);
+                    r.step().model().options().batch(), backend.memory(program) / 1e9, available / 1e9);
         }
     }
 

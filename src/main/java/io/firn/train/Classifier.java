@@ -10,7 +10,6 @@ import io.firn.data.Loader;
 import io.firn.data.Splits;
 import io.firn.error.UserError;
 import io.firn.plan.PlanRequest;
-import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
@@ -174,9 +173,9 @@ public final class Classifier implements AutoCloseable {
         int batch = batch(set.size());
         if (session == null || session.program().plan(Plans.EVALUATE).batch() < batch) {
             Preprocessing p = net.card().preprocessing();
-            Program program = new Planner(backend.target(), backend.kernels(TuningTable.EMPTY)).plan(new PlanRequest(
-                    Plans.EVALUATE, net.card().build(batch).graph(), p.mean(), p.std(), precision, Optional.empty()));
-            Plans.checkMemory(program, batch, p.inOrder(batch, 1));
+            Program program = backend.plan(TuningTable.EMPTY, List.of(new PlanRequest(Plans.EVALUATE,
+                    net.card().build(batch).graph(), p.mean(), p.std(), precision, Optional.empty())));
+            Plans.checkMemory(backend, program, batch, p.inOrder(batch, 1));
             if (session != null) {
                 session.close();
             }

@@ -2,13 +2,16 @@ package io.firn.train;
 
 import io.firn.backend.Backend;
 import io.firn.backend.cpu.CpuBackend;
-import io.firn.backend.cuda.CudaDriver;
+import io.firn.backend.cuda.CudaBackend;
+import io.firn.data.CacheFolder;
 import io.firn.error.UserError;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** Opens the device that an option names; tests put a device of their own in its place. */
 @FunctionalInterface
 public interface Devices {
-    String NO_CUDA = "Firn's CUDA backend is not built yet";
+    Pattern CUDA = Pattern.compile("cuda(?::(\\d{1,3}))?");
 
     /**
      * @param device  {@code auto}, {@code cpu} or {@code cuda[:N]}
@@ -17,21 +20,27 @@ public interface Devices {
     Backend open(String device, int threads);
 
     /**
-     * The devices of this machine.
+     * The devices of this machine; {@code auto} is the first GPU where one can be used.
      *
      * @throws UserError (usage) where there is no such device
      */
     static Backend local(String device, int threads) {
-        if (device.equals("auto") || device.equals("cpu")) {
+        if (device.equals("cpu") || device.equals("auto") && !whyNoCuda().isEmpty()) {
             return CpuBackend.open(threads);
         }
-        if (device.equals("cuda") || device.startsWith("cuda:")) {
-            throw UserError.usage("--device %s: %s; use --device cpu", device, whyNoCuda(CudaDriver.probe()));
+        Matcher cuda = CUDA.matcher(device);
+        if (device.equals("auto") || cuda.matches()) {
+            int index = device.equals("auto") || cuda.group(1) == null ? 0 : Integer.parseInt(cuda.group(1));
+            return CudaBackend.open(index, CacheFolder.of("cuda"));
         }
-        throw UserError.usage("--device %s: there is auto, cpu and cuda", device);
+        if (device.startsWith("cuda:") && device.contains(",")) {
+            throw UserError.usage("--device %s: a process computes on one GPU", device);
+        }
+        throw UserError.usage("--device %s: there is auto, cpu and cuda[:N]", device);
     }
 
-    static String whyNoCuda(CudaDriver driver) {
-        return driver.problem().isEmpty() ? NO_CUDA : driver.problem() + "; " + NO_CUDA;
+    /** Why the first GPU cannot be used, one line; empty where it can. */
+    static String whyNoCuda() {
+        return CudaBackend.problem(0);
     }
 }

@@ -40,12 +40,12 @@ final class FixedInputs {
     /** What differs between steps; the first is 0. */
     static void step(Session session, Plan plan, double rate, int step) {
         for (Value v : plan.graph().inputs()) {
-            MemorySegment to = session.input(plan, v.name());
             if (v.name().equals("rates")) {
+                MemorySegment to = session.input(plan, v.name()).fill((byte) 0);
                 to.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.LEARNING_RATE, (float) rate);
                 to.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.STEP, step + 1);
             } else if (v.name().equals("counter")) {
-                to.setAtIndex(ValueLayout.JAVA_INT, Counter.STEP, step);
+                session.input(plan, v.name()).fill((byte) 0).setAtIndex(ValueLayout.JAVA_INT, Counter.STEP, step);
             }
         }
     }

@@ -16,8 +16,6 @@ final class Inference {
     private final Session session;
     private final Plan plan;
     private final int classes;
-    private final MemorySegment pixels;
-    private final MemorySegment labels;
     private final float[] logits;
 
     Inference(Session session, Plan plan) {
@@ -26,8 +24,6 @@ final class Inference {
         Value out = plan.graph().output("logits");
         classes = out.shape().dim(1);
         logits = new float[Math.toIntExact(out.shape().elements())];
-        pixels = session.input(plan, "pixels");
-        labels = session.input(plan, "labels");
     }
 
     /** Takes what the network says about one image: {@code classes} logits from {@code from} on. */
@@ -65,8 +61,9 @@ final class Inference {
     }
 
     private void step(Batch batch) {
+        MemorySegment pixels = session.input(plan, "pixels");
         MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
-        MemorySegment.copy(batch.labels(), 0, labels, ValueLayout.JAVA_INT, 0, batch.labels().length);
+        MemorySegment.copy(batch.labels(), 0, session.input(plan, "labels"), ValueLayout.JAVA_INT, 0, batch.labels().length);
         session.step(plan);
         session.output(plan, "logits", logits);
     }

@@ -10,6 +10,7 @@ import io.firn.oracle.Magnitudes;
 import io.firn.oracle.Tolerance;
 import io.firn.plan.Launch;
 import io.firn.plan.Plan;
+import io.firn.plan.Precision;
 import io.firn.plan.Subgraph;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -128,11 +129,15 @@ final class LaunchCheck {
                 l.kernel().toString(), shapes(l), worst, tolerance.share(), where);
     }
 
-    /** bf16 where anything that is read, written or passed on inside is stored in bf16, else as exact as f32. */
-    private static Tolerance tolerance(Launch l) {
-        boolean bf16 = l.subgraph().nodes().stream().flatMap(n -> Stream.concat(n.inputs().stream(), n.outputs().stream()))
-                .anyMatch(v -> v.dtype() == DType.BF16);
-        return bf16 ? Tolerance.BF16 : Tolerance.FP32;
+    /** That of the least exact type that anything is read, written or passed on in; products may be rounded to tf32. */
+    private Tolerance tolerance(Launch l) {
+        Tolerance t = plan.precision() == Precision.TF32 && l.flops() > 0 ? Tolerance.TF32 : Tolerance.FP32;
+        for (Node n : l.subgraph().nodes()) {
+            for (Value v : (Iterable<Value>) Stream.concat(n.inputs().stream(), n.outputs().stream())::iterator) {
+                t = Tolerance.of(v.dtype()).share() > t.share() ? Tolerance.of(v.dtype()) : t;
+            }
+        }
+        return t;
     }
 
     /** An optimizer's launch has a node for each parameter, which have nothing to do with each other: one at a time. */

@@ -1,5 +1,6 @@
 package io.firn.train;
 
+import io.firn.backend.Backend;
 import io.firn.backend.HostMemory;
 import io.firn.backend.Tuned;
 import io.firn.data.Loader;
@@ -14,13 +15,13 @@ import io.firn.models.Model;
 import io.firn.models.NearNames;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.PlanRequest;
-import io.firn.plan.Planner;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /** Plans a training, and tells before its first step whether it fits into memory. */
@@ -44,8 +45,7 @@ final class Plans {
     }
 
     private static Program program(Setup s, int batch, TuningTable table, Set<String> frozen) {
-        return new Planner(s.backend().target(), s.backend().kernels(table))
-                .plan(requests(s, batch, frozen).toArray(PlanRequest[]::new));
+        return s.backend().plan(table, requests(s, batch, frozen));
     }
 
     private static List<PlanRequest> requests(Setup s, int batch, Set<String> frozen) {
@@ -90,42 +90,38 @@ final class Plans {
     }
 
     /**
-     * Refuses what does not fit into the machine's memory.
+     * Refuses what does not fit into the memory of the machine, or of its GPU.
      *
      * @throws UserError (memory) that names the largest batch that fits
      */
     static void checkMemory(Setup s, Program program) {
         int batch = s.options().recipe().batch();
-        long needed = bytes(s, batch, program);
-        long available = HostMemory.available();
-        if (needed <= available) {
+        Need need = Need.of(s, batch, program);
+        if (need.fits()) {
             return;
         }
         int fits = largestBatch(s, batch - 1);
-        throw UserError.memory("--batch %d needs %s of memory, and %s are free; %s", batch, gigabytes(needed),
-                gigabytes(available), fits == 0 ? "not even --batch 1 fits: give a smaller model or --resolution"
-                        : "the largest batch that fits is --batch " + fits);
+        throw UserError.memory("--batch %d needs %s; %s", batch, need.lacking(), fits == 0
+                ? "not even --batch 1 fits: give a smaller model or --resolution"
+                : "the largest batch that fits is --batch " + fits);
     }
 
     /** The same for an evaluation. */
-    static void checkMemory(Program program, int batch, LoaderOptions loader) {
-        long needed = program.bytes() + Loader.bufferBytes(loader) + OVERHEAD;
-        long available = HostMemory.available();
-        if (needed > available) {
-            throw UserError.memory("--batch %d needs %s of memory, and %s are free; lower --batch", batch,
-                    gigabytes(needed), gigabytes(available));
+    static void checkMemory(Backend backend, Program program, int batch, LoaderOptions loader) {
+        Need need = Need.of(backend, program, Loader.bufferBytes(loader));
+        if (!need.fits()) {
+            throw UserError.memory("--batch %d needs %s; lower --batch", batch, need.lacking());
         }
     }
 
     /** The largest batch up to {@code most} that fits, found by planning; 0 where none does. */
     static int largestBatch(Setup s, int most) {
-        long available = HostMemory.available();
         Set<String> frozen = frozen(s);
         int fits = 0;
         for (int low = 1, high = most; low <= high; ) {
             // The first question is whether all is well.
             int batch = high == most && fits == 0 && low == 1 ? most : (low + high) / 2;
-            if (bytes(s, batch, program(s, batch, TuningTable.EMPTY, frozen)) <= available) {
+            if (Need.of(s, batch, program(s, batch, TuningTable.EMPTY, frozen)).fits()) {
                 fits = batch;
                 low = batch + 1;
             } else {
@@ -135,13 +131,36 @@ final class Plans {
         return fits;
     }
 
-    /** All memory of the run: both arenas, the loaders' buffers, a tensor on its way to or from a file, the rest of a process. */
-    static long bytes(Setup s, int batch, Program program) {
-        long loaders = Loader.bufferBytes(s.training(batch))
-                + (s.validation().isPresent() ? Loader.bufferBytes(s.validating(s.validationBatch(batch))) : 0);
-        long largest = program.state().states().values().stream().map(State::value)
-                .mapToLong(v -> v.type().bytes()).max().orElse(0);
-        return program.bytes() + loaders + largest + OVERHEAD;
+    /**
+     * Bytes that are needed and can be had.
+     *
+     * @param device of a GPU; 0 where the device computes in the machine's memory
+     */
+    private record Need(long host, long freeHost, long device, long freeDevice) {
+
+        /** Of the whole run: the program, the loaders' buffers, a tensor on its way to or from a file. */
+        static Need of(Setup s, int batch, Program program) {
+            long loaders = Loader.bufferBytes(s.training(batch))
+                    + (s.validation().isPresent() ? Loader.bufferBytes(s.validating(s.validationBatch(batch))) : 0);
+            long largest = program.state().states().values().stream().map(State::value)
+                    .mapToLong(v -> v.type().bytes()).max().orElse(0);
+            return of(s.backend(), program, loaders + largest);
+        }
+
+        static Need of(Backend backend, Program program, long beside) {
+            OptionalLong own = backend.freeMemory();
+            return new Need(beside + OVERHEAD + (own.isPresent() ? 0 : backend.memory(program)), HostMemory.available(),
+                    own.isPresent() ? backend.memory(program) : 0, own.orElse(0));
+        }
+
+        boolean fits() {
+            return host <= freeHost && device <= freeDevice;
+        }
+
+        String lacking() {
+            return device > freeDevice ? "%s of the GPU's memory, and %s are free".formatted(gigabytes(device),
+                    gigabytes(freeDevice)) : "%s of memory, and %s are free".formatted(gigabytes(host), gigabytes(freeHost));
+        }
     }
 
     private static String gigabytes(long bytes) {
@@ -155,7 +174,7 @@ final class Plans {
      * @throws UserError (memory) before seconds are spent on measuring
      */
     static Tuned tuned(Setup s) {
-        Tuned tuned = s.options().run().deterministic() ? new Tuned(program(s, TuningTable.EMPTY), TuningTable.EMPTY)
+        Tuned tuned = s.options().run().deterministic() ? new Tuned(program(s, TuningTable.DETERMINISTIC), TuningTable.DETERMINISTIC)
                 : TuningCache.tuned(s.backend(), requests(s, s.options().recipe().batch(), frozen(s)), p -> {
                     checkMemory(s, p);
                     return true;
@@ -168,5 +187,11 @@ final class Plans {
     static Tuned known(Setup s) {
         return s.options().run().deterministic() ? new Tuned(program(s, TuningTable.EMPTY), TuningTable.EMPTY)
                 : TuningCache.tuned(s.backend(), requests(s, s.options().recipe().batch(), frozen(s)), _ -> false);
+    }
+
+    /** Bytes of the memory that a whole run computes in: the GPU's, or the machine's with all that is beside the plans. */
+    static long bytes(Setup s, int batch, Program program) {
+        Need need = Need.of(s, batch, program);
+        return need.device > 0 ? need.device : need.host;
     }
 }

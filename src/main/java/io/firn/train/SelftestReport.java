@@ -16,7 +16,7 @@ import java.util.Map;
  * @param kernels   the worst error of each kind of launch, nearest to its tolerance first
  * @param steps     whole steps against the oracle
  * @param trainings short trainings
- * @param memory    resident memory against the plan's
+ * @param memory    memory against the plan's
  * @param failures  everything that was not within its tolerance, in words
  */
 public record SelftestReport(boolean passed, String device, String versions, List<String> precisions, int launches,
@@ -71,8 +71,8 @@ public record SelftestReport(boolean passed, String device, String versions, Lis
     /**
      * A whole step against the oracle in double precision, where rounding adds up over all layers.
      *
-     * @param what  {@code loss} of a training step or {@code logits} of an evaluation
-     * @param error relative to the loss, or to the largest logit
+     * @param what  {@code loss} or {@code gradients} of a training step, or {@code logits} of an evaluation
+     * @param error relative to the loss, to the largest logit, or to the length of all gradients together
      */
     public record StepCheck(String model, String precision, String what, double error, double tolerance) {
     }
@@ -88,10 +88,10 @@ public record SelftestReport(boolean passed, String device, String versions, Lis
     }
 
     /**
-     * The process's growth by a program that was loaded and run.
+     * The growth by a program that was loaded and run.
      *
-     * @param planned     bytes of both arenas
-     * @param grown       bytes of resident memory beyond what the process had before
+     * @param planned     bytes of both arenas, and on a GPU what else is allocated with them
+     * @param grown       bytes of resident memory, or of the GPU's, beyond what was taken before
      * @param mostAllowed bytes
      */
     public record MemoryCheck(String model, long planned, long grown, long mostAllowed) {

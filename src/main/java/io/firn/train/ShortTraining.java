@@ -8,13 +8,13 @@ import io.firn.models.ModelOptions;
 import io.firn.models.Models;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanRequest;
-import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.TuningTable;
 import io.firn.weights.Initializer;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
@@ -50,8 +50,7 @@ final class ShortTraining {
         var training = new PlanRequest.Training(Set.of(), _ -> new Update.Sgd(0.9, 1e-4, false, 1), 0);
         var request = new PlanRequest(Plans.TRAIN, m.graph(), m.preset().mean(), m.preset().std(), precision,
                 Optional.of(training));
-        try (Session session = backend.load(new Planner(backend.target(), backend.kernels(TuningTable.EMPTY))
-                .plan(request))) {
+        try (Session session = backend.load(backend.plan(TuningTable.EMPTY, List.of(request)))) {
             var t = new ShortTraining(session, m);
             float[] losses = t.train(steps);
             float[] again = t.train(Math.min(REPEATED, steps));

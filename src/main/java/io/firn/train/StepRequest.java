@@ -9,7 +9,6 @@ import io.firn.models.Models;
 import io.firn.models.NearNames;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.PlanRequest;
-import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
@@ -63,7 +62,7 @@ public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe
      */
     public Tuned plan(Backend backend, Precision precision, Consumer<String> say) {
         return plan(backend, precision, p -> {
-            boolean fits = p.bytes() <= HostMemory.available();
+            boolean fits = backend.memory(p) <= backend.freeMemory().orElseGet(HostMemory::available);
             say.accept(fits ? "measuring which kernels are the fastest for these shapes (once on this machine)"
                     : "these shapes do not fit into this machine's memory: kernels are chosen by estimate, not measured");
             return fits;
@@ -72,7 +71,7 @@ public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe
 
     Tuned plan(Backend backend, Precision precision, Predicate<Program> measure) {
         PlanRequest request = planned(precision);
-        return deterministic ? planned(backend, request, TuningTable.EMPTY)
+        return deterministic ? planned(backend, request, TuningTable.DETERMINISTIC)
                 : TuningCache.tuned(backend, List.of(request), measure);
     }
 
@@ -94,7 +93,7 @@ public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe
     }
 
     private static Tuned planned(Backend backend, PlanRequest request, TuningTable table) {
-        return new Tuned(new Planner(backend.target(), backend.kernels(table)).plan(request), table);
+        return new Tuned(backend.plan(table, List.of(request)), table);
     }
 
     /** What is to be planned, on whatever device. */

@@ -7,34 +7,31 @@ import io.firn.graph.Rates;
 import io.firn.plan.Plan;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Optional;
 
 /**
- * Where a training step's inputs lie. They are filled before every step, since plans take turns in that memory.
+ * A training step's inputs. They are filled before every step, since plans take turns in that memory.
  *
- * @param counter keys the step's random numbers; empty where nothing is dropped at random
+ * @param random whether the step drops something at random, which the counter keys
  */
-record TrainInputs(Plan plan, MemorySegment pixels, MemorySegment labels, MemorySegment rates,
-                   Optional<MemorySegment> counter) {
+record TrainInputs(Session session, Plan plan, boolean random) {
 
     static TrainInputs of(Session session, Plan plan) {
-        boolean random = plan.graph().inputs().stream().anyMatch(v -> v.name().equals("counter"));
-        return new TrainInputs(plan, session.input(plan, "pixels"), session.input(plan, "labels"),
-                session.input(plan, "rates"), random ? Optional.of(session.input(plan, "counter")) : Optional.empty());
+        return new TrainInputs(session, plan, plan.graph().inputs().stream().anyMatch(v -> v.name().equals("counter")));
     }
 
     /** @param step steps that are done, this one left out */
     void fill(Batch batch, double rate, long step, long seed) {
+        MemorySegment pixels = session.input(plan, "pixels");
         MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
-        MemorySegment.copy(batch.labels(), 0, labels, ValueLayout.JAVA_INT, 0, batch.labels().length);
-        rates.fill((byte) 0);
+        MemorySegment.copy(batch.labels(), 0, session.input(plan, "labels"), ValueLayout.JAVA_INT, 0, batch.labels().length);
+        MemorySegment rates = session.input(plan, "rates").fill((byte) 0);
         rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.LEARNING_RATE, (float) rate);
         rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.STEP, step + 1);
-        counter.ifPresent(c -> {
-            c.fill((byte) 0);
+        if (random) {
+            MemorySegment c = session.input(plan, "counter").fill((byte) 0);
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_LOW, (int) seed);
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_HIGH, (int) (seed >>> 32));
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.STEP, (int) step);
-        });
+        }
     }
 }

@@ -10,6 +10,8 @@ import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import io.firn.report.EventFile;
 import java.io.PrintStream;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -42,6 +44,11 @@ final class Trainer implements AutoCloseable {
     private long loopNs;
     private long stepNs;
     private long steps;
+    private final Deque<Begun> underWay = new ArrayDeque<>();
+
+    /** A step that was begun, at that learning rate. */
+    private record Begun(double rate, Session.Awaited loss) {
+    }
 
     /** @param audit what is frozen as it was at the run's start; empty where nothing is */
     Trainer(Setup setup, RunFolder folder, Session session, TuningTable tuning, Signals signals, Position at,
@@ -88,32 +95,51 @@ final class Trainer implements AutoCloseable {
         try (Batches batches = loader.epoch(at.epoch(), at.batch())) {
             long since = System.nanoTime();
             lineAt = since;
-            while (batches.hasNext() && at.step() < total) {
-                double rate = schedule.rate(at.step());
+            while (batches.hasNext() && at.step() + underWay.size() < total) {
+                long step = at.step() + underWay.size();
+                double rate = schedule.rate(step);
                 try (Batch batch = batches.next()) {
-                    inputs.fill(batch, rate, at.step(), setup.options().run().seed());
+                    inputs.fill(batch, rate, step, setup.options().run().seed());
                 }
-                step();
-                at = at.afterStep(loss[0], (System.nanoTime() - lineAt) / 1e9);
-                log(rate);
-                if (isCheckpointDue()) {
+                begin(rate);
+                // Before anything is written down, no step is under way.
+                finish(isCheckpointDue() || signals.requested() ? 0 : session.ahead());
+                if (isCheckpointDue() && underWay.isEmpty()) {
                     loopNs += System.nanoTime() - since;
                     checkpoint();
                     since = System.nanoTime();
                     lineAt = since;
                 }
-                stopIfAsked();
+                if (underWay.isEmpty()) {
+                    stopIfAsked();
+                }
             }
+            finish(0);
             loopNs += System.nanoTime() - since;
         }
     }
 
-    private void step() {
+    private void begin(double rate) {
         long start = System.nanoTime();
-        session.step(inputs.plan());
+        underWay.add(new Begun(rate, session.begin(inputs.plan(), "loss")));
         stepNs += System.nanoTime() - start;
-        steps++;
-        session.output(inputs.plan(), "loss", loss);
+    }
+
+    /** Takes the steps' losses in order until no more than {@code left} are under way. */
+    private void finish(int left) {
+        while (underWay.size() > left) {
+            Begun step = underWay.remove();
+            long start = System.nanoTime();
+            step.loss.copy(loss);
+            stepNs += System.nanoTime() - start;
+            steps++;
+            checkLoss();
+            at = at.afterStep(loss[0], (System.nanoTime() - lineAt) / 1e9);
+            log(step.rate);
+        }
+    }
+
+    private void checkLoss() {
         if (!Float.isFinite(loss[0])) {
             throw new UserError(UserError.Kind.DIVERGED, "the loss is %s at step %d; lower --lr (it was %s)%s".formatted(
                     loss[0], at.step() + 1, setup.options().recipe().lr(),

@@ -4,10 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import javax.imageio.ImageIO;
+import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -51,6 +57,31 @@ class BenchCommandTest {
                 .isGreaterThanOrEqualTo(r.get("launches").get(1).get("ms").asDouble());
     }
 
+    /** A set of four images, in two classes. */
+    private static Path photos(Path folder) throws IOException {
+        for (int i = 0; i < 4; i++) {
+            Path file = folder.resolve("class" + i % 2).resolve(i + ".jpg");
+            Files.createDirectories(file.getParent());
+            ImageIO.write(new BufferedImage(80, 60, BufferedImage.TYPE_INT_RGB), "jpg", file.toFile());
+        }
+        return folder;
+    }
+
+    @Test
+    void theInputIsTimedByItselfAndBesideAModel(@TempDir Path folder) throws IOException {
+        JsonNode r = json("bench resnet20 --input --data %s --workers 2 --seconds 0.1 --batch 2 --steps 2 --warmup 0 --precision fp32 --json"
+                .formatted(photos(folder)));
+        assertThat(r.get("images").asInt()).isEqualTo(4);
+        assertThat(r.get("resolution").asInt()).isEqualTo(32);
+        assertThat(r.get("stages")).hasSize(2).allSatisfy(s -> {
+            assertThat(s.get("images").asInt()).isPositive();
+            assertThat(s.get("per_worker").asDouble() * 2).isCloseTo(s.get("images_per_s").asDouble(), Percentage.withPercentage(0.1));
+            assertThat(s.get("per_cpu_second").asDouble()).isPositive();
+        });
+        boolean slower = r.get("stages").get(1).get("images_per_s").asDouble() < r.get("model").get("images_per_s").asDouble();
+        assertThat(r.get("limit").asText()).isEqualTo(slower ? "input" : "model");
+    }
+
     @Test
     void inferenceIsPrintedForPeopleToo() {
         assertThat(run("bench resnet20 --mode infer --batch 2 --steps 1 --warmup 0 --precision fp32")).isZero();
@@ -60,6 +91,9 @@ class BenchCommandTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
             "bench | --model is missing",
+            "bench --input | --input needs --data PATH",
+            "bench resnet20 --data photos | --data is for --input",
+            "bench --input --data photos --workers 0 | workers",
             "bench resnet20 --steps 0 | --steps 0",
             "bench resnet20 --warmup -1 | --warmup -1",
             "bench resnet20 --batch 0 | --batch 0",

@@ -1,8 +1,7 @@
 package io.firn.backend.cpu;
 
+import io.firn.backend.Elements;
 import io.firn.backend.Session;
-import io.firn.graph.DType;
-import io.firn.graph.Shape;
 import io.firn.graph.Type;
 import io.firn.plan.Buffer;
 import io.firn.plan.Launch;
@@ -108,7 +107,7 @@ final class CpuSession implements Session {
     @Override
     public void output(Plan plan, String name, float[] to) {
         Buffer b = plan.output(name);
-        check(b, to);
+        Elements.check(b, to);
         MemorySegment.copy(segment(b), ValueLayout.JAVA_FLOAT, 0, to, 0, to.length);
     }
 
@@ -130,14 +129,8 @@ final class CpuSession implements Session {
         if (b == null) {
             throw new IllegalArgumentException("no state is named " + name);
         }
-        check(b, data);
+        Elements.check(b, data);
         return b;
-    }
-
-    private static void check(Buffer b, float[] data) {
-        if (b.type().dtype() != DType.F32 || b.layout() != Layout.DENSE || b.type().shape().elements() != data.length) {
-            throw new IllegalArgumentException("%d floats for %s".formatted(data.length, b));
-        }
     }
 
     private MemorySegment segment(Buffer b) {
@@ -150,26 +143,7 @@ final class CpuSession implements Session {
         if (b.layout() instanceof Layout.Opaque) {
             return unpacked(b);
         }
-        MemorySegment memory = segment(b);
-        Shape s = b.type().shape();
-        double[] values = new double[Math.toIntExact(s.elements())];
-        if (s.rank() != 4 || b.layout() == Layout.DENSE) {
-            for (int i = 0; i < values.length; i++) {
-                values[i] = element(memory, b.type().dtype(), i);
-            }
-            return values;
-        }
-        int i = 0;
-        for (int n = 0; n < s.n(); n++) {
-            for (int c = 0; c < s.c(); c++) {
-                for (int h = 0; h < s.h(); h++) {
-                    for (int w = 0; w < s.w(); w++) {
-                        values[i++] = element(memory, b.type().dtype(), b.layout().offset(s, n, c, h, w));
-                    }
-                }
-            }
-        }
-        return values;
+        return Elements.read(segment(b), b);
     }
 
     private double[] unpacked(Buffer b) {
@@ -180,23 +154,8 @@ final class CpuSession implements Session {
                     new Tensor(copy.address(), dense, Layout.DENSE))) {
                 r.run();
             }
-            MemorySegment memory = copy.segment(0, dense.bytes());
-            double[] values = new double[Math.toIntExact(dense.shape().elements())];
-            for (int i = 0; i < values.length; i++) {
-                values[i] = element(memory, dense.dtype(), i);
-            }
-            return values;
+            return Elements.read(copy.segment(0, dense.bytes()), new Buffer(b.arena(), 0, dense, Layout.DENSE));
         }
-    }
-
-    private static double element(MemorySegment memory, DType type, long i) {
-        return switch (type) {
-            case F32 -> memory.getAtIndex(ValueLayout.JAVA_FLOAT, i);
-            case BF16 -> DType.bf16ToFloat(memory.getAtIndex(ValueLayout.JAVA_SHORT, i));
-            case F16 -> Float.float16ToFloat(memory.getAtIndex(ValueLayout.JAVA_SHORT, i));
-            case U8 -> memory.get(ValueLayout.JAVA_BYTE, i) & 0xFF;
-            case I32 -> memory.getAtIndex(ValueLayout.JAVA_INT, i);
-        };
     }
 
     @Override

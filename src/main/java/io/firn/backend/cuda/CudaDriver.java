@@ -18,7 +18,7 @@ import java.util.Map;
  * @param version   of CUDA that the driver supports, such as 13.0; empty without a driver
  */
 public record CudaDriver(String problem, boolean installed, String version, List<Gpu> gpus) {
-    private static final String LIBRARY = "libcuda.so.1";
+    static final String LIBRARY = "libcuda.so.1";
     private static final int NAME_BYTES = 256;
     public CudaDriver {
         gpus = List.copyOf(gpus);

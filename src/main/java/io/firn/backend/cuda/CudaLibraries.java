@@ -25,6 +25,9 @@ import org.bytedeco.javacpp.Loader;
  */
 public record CudaLibraries(List<Entry> libraries, Optional<Path> headers) {
 
+    /** Where they were not looked for. */
+    static final CudaLibraries NONE = new CudaLibraries(List.of(), Optional.empty());
+
     public CudaLibraries {
         libraries = List.copyOf(libraries);
     }

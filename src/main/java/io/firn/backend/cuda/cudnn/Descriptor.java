@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.cuda.cudnn.cudnnBackendDescriptor_t;
+import org.bytedeco.cuda.cudnn.cudnnContext;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
@@ -36,7 +37,7 @@ final class Descriptor implements AutoCloseable {
     }
 
     /** A call that failed. */
-    static class Failed extends RuntimeException {
+    static class Failed extends CudnnFailure {
         private static final long serialVersionUID = 1L;
 
         Failed(String message) {
@@ -53,7 +54,7 @@ final class Descriptor implements AutoCloseable {
         }
     }
 
-    private static void check(int status, String call, String what) {
+    static void check(int status, String call, String what) {
         if (status == CUDNN_STATUS_SUCCESS) {
             return;
         }
@@ -110,6 +111,19 @@ final class Descriptor implements AutoCloseable {
     Descriptor text(int attribute, byte[] value) {
         try (var p = new BytePointer(value)) {
             return set(attribute, CUDNN_TYPE_CHAR, value.length, p);
+        }
+    }
+
+    /** Addresses on the device. */
+    Descriptor addresses(int attribute, List<Long> values) {
+        try (var p = new LongPointer(values.stream().mapToLong(Long::longValue).toArray())) {
+            return set(attribute, CUDNN_TYPE_VOID_PTR, values.size(), p);
+        }
+    }
+
+    Descriptor handle(int attribute, cudnnContext value) {
+        try (var p = new PointerPointer<Pointer>(1)) {
+            return set(attribute, CUDNN_TYPE_HANDLE, 1, p.put(0, value));
         }
     }
 
@@ -189,6 +203,11 @@ final class Descriptor implements AutoCloseable {
             filled.forEach(Descriptor::close);
             throw e;
         }
+    }
+
+    /** Of an execution plan: puts it on the handle's stream, with a finished variant pack. */
+    void execute(cudnnContext on, Descriptor pack) {
+        check(cudnnBackendExecute(on, handle, pack.handle), "cudnnBackendExecute", name);
     }
 
     @Override

@@ -83,7 +83,7 @@ public final class LibraryEngines implements Engines {
         };
     }
 
-    /** The finished execution plan as cuDNN serialises it: restored in milliseconds where building takes seconds. */
+    @Override
     public Optional<byte[]> plan(CudnnGraph g) {
         return switch (outcome(g)) {
             case Found f -> Optional.of(f.plan());

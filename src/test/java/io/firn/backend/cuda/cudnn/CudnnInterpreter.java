@@ -10,14 +10,14 @@ import java.util.Map;
  * Computes a {@link CudnnGraph} in double precision, by what cuDNN's documentation says of each operation and attribute.
  * Tensors are buffers in memory order, read and written through their strides.
  */
-final class CudnnInterpreter {
+public final class CudnnInterpreter {
     private final Map<Long, double[]> buffers = new HashMap<>();
 
     private CudnnInterpreter() {
     }
 
     /** @param inputs in the order of the graph's inputs; the results are in the order of its outputs */
-    static List<double[]> run(CudnnGraph g, List<double[]> inputs) {
+    public static List<double[]> run(CudnnGraph g, List<double[]> inputs) {
         CudnnInterpreter i = new CudnnInterpreter();
         for (int k = 0; k < inputs.size(); k++) {
             i.buffers.put(g.inputs().get(k).id(), inputs.get(k));
@@ -29,12 +29,24 @@ final class CudnnInterpreter {
     private void run(Operation o) {
         o.writes().forEach(t -> buffers.put(t.id(), new double[elements(t)]));
         switch (o) {
-            case Operation.ConvolutionForward f -> convolve(f.x(), f.w(), f.y(), f.window(), (x, w, y) ->
-                    buffers.get(f.y().id())[y] += buffers.get(f.x().id())[x] * buffers.get(f.w().id())[w]);
-            case Operation.ConvolutionDgrad d -> convolve(d.dx(), d.w(), d.dy(), d.window(), (x, w, y) ->
-                    buffers.get(d.dx().id())[x] += buffers.get(d.dy().id())[y] * buffers.get(d.w().id())[w]);
-            case Operation.ConvolutionWgrad g -> convolve(g.x(), g.dw(), g.dy(), g.window(), (x, w, y) ->
-                    buffers.get(g.dw().id())[w] += buffers.get(g.x().id())[x] * buffers.get(g.dy().id())[y]);
+            case Operation.ConvolutionForward(Tensor x, Tensor w, Tensor y, Operation.Window window) -> {
+                double[] from = buffers.get(x.id());
+                double[] weights = buffers.get(w.id());
+                double[] to = buffers.get(y.id());
+                convolve(x, w, y, window, (i, j, k) -> to[k] += from[i] * weights[j]);
+            }
+            case Operation.ConvolutionDgrad(Tensor dy, Tensor w, Tensor dx, Operation.Window window) -> {
+                double[] from = buffers.get(dy.id());
+                double[] weights = buffers.get(w.id());
+                double[] to = buffers.get(dx.id());
+                convolve(dx, w, dy, window, (i, j, k) -> to[i] += from[k] * weights[j]);
+            }
+            case Operation.ConvolutionWgrad(Tensor x, Tensor dy, Tensor dw, Operation.Window window) -> {
+                double[] from = buffers.get(x.id());
+                double[] gradient = buffers.get(dy.id());
+                double[] to = buffers.get(dw.id());
+                convolve(x, dw, dy, window, (i, j, k) -> to[j] += from[i] * gradient[k]);
+            }
             case Operation.Matmul(Tensor a, Tensor b, Tensor c) -> each(c, p -> {
                 double sum = 0;
                 for (long k = 0; k < a.dims().get(2); k++) {
@@ -82,23 +94,34 @@ final class CudnnInterpreter {
 
     /** Visits every product of a cross-correlation, by the places of its three elements. */
     private static void convolve(Tensor x, Tensor w, Tensor y, Operation.Window window, Term term) {
-        long perGroup = w.dims().get(1);
-        long groups = x.dims().get(1) / perGroup;
-        long filters = w.dims().get(0) / groups;
+        int perGroup = Math.toIntExact(w.dims().get(1));
+        long filters = w.dims().get(0) / (x.dims().get(1) / perGroup);
+        int[] xs = ints(x.strides());
+        int[] ws = ints(w.strides());
+        int[] kernel = ints(w.dims());
+        int[] size = ints(x.dims());
         each(y, p -> {
-            long group = p[1] / filters;
-            for (long c = 0; c < perGroup; c++) {
-                for (long r = 0; r < w.dims().get(2); r++) {
-                    for (long s = 0; s < w.dims().get(3); s++) {
-                        long h = p[2] * window.stride() + r - window.padding();
-                        long v = p[3] * window.stride() + s - window.padding();
-                        if (h >= 0 && h < x.dims().get(2) && v >= 0 && v < x.dims().get(3)) {
-                            term.add(place(x, p[0], group * perGroup + c, h, v), place(w, p[1], c, r, s), place(y, p));
-                        }
+            int group = (int) (p[1] / filters);
+            int at = place(y, p);
+            for (int r = 0; r < kernel[2]; r++) {
+                int h = (int) (p[2] * window.stride() + r - window.padding());
+                for (int s = 0; s < kernel[3]; s++) {
+                    int v = (int) (p[3] * window.stride() + s - window.padding());
+                    if (h < 0 || h >= size[2] || v < 0 || v >= size[3]) {
+                        continue;
+                    }
+                    int xAt = (int) p[0] * xs[0] + group * perGroup * xs[1] + h * xs[2] + v * xs[3];
+                    int wAt = (int) p[1] * ws[0] + r * ws[2] + s * ws[3];
+                    for (int c = 0; c < perGroup; c++) {
+                        term.add(xAt + c * xs[1], wAt + c * ws[1], at);
                     }
                 }
             }
         });
+    }
+
+    private static int[] ints(List<Long> values) {
+        return values.stream().mapToInt(Math::toIntExact).toArray();
     }
 
     @FunctionalInterface

@@ -131,11 +131,17 @@ public final class Shim {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment arguments = arena.allocate(call.arguments().size(), Long.BYTES);
             call.arguments().write(arguments, address);
-            KernelCall.Grid g = call.grid();
+            run(call.source().entry(), call.grid(), arguments, order, seed);
+        }
+    }
+
+    /** The same with an argument block that is complete. */
+    public void run(String entry, KernelCall.Grid g, MemorySegment arguments, Order order, long seed) {
+        try (Arena arena = Arena.ofConfined()) {
             MemorySegment shape = arena.allocateFrom(ValueLayout.JAVA_INT, g.x(), g.y(), g.z(), g.columns(), g.rows());
-            int fault = (int) entries.get(call.source().entry()).invokeExact(arguments, shape, g.shared(), order.ordinal(), seed);
+            int fault = (int) entries.get(entry).invokeExact(arguments, shape, g.shared(), order.ordinal(), seed);
             if (fault != 0) {
-                throw new IllegalStateException(call.source().entry() + ": " + FAULTS.get(fault));
+                throw new IllegalStateException(entry + ": " + FAULTS.get(fault));
             }
         } catch (RuntimeException | Error e) {
             throw e;

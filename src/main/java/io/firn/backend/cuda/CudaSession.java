@@ -1,0 +1,344 @@
+package io.firn.backend.cuda;
+
+import io.firn.backend.Elements;
+import io.firn.backend.Session;
+import io.firn.backend.cuda.Device.Event;
+import io.firn.backend.cuda.Device.Memory;
+import io.firn.backend.cuda.Device.Pinned;
+import io.firn.backend.cuda.Device.Recording;
+import io.firn.backend.cuda.Device.Stream;
+import io.firn.backend.cuda.LaunchBinder.Bound;
+import io.firn.backend.cuda.cudnn.Engines;
+import io.firn.error.UserError;
+import io.firn.graph.DType;
+import io.firn.plan.Buffer;
+import io.firn.plan.Launch;
+import io.firn.plan.Plan;
+import io.firn.plan.Program;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A program in a GPU's memory: two arenas, and each plan's step as one recording that is replayed. When it is loaded, every
+ * launch runs once by itself over zeros, so that what cannot run is named before the first step, and code that the libraries
+ * load at first use is there when the step is recorded.
+ */
+final class CudaSession implements Session {
+    private final Device device;
+    private final Program program;
+    private final Owned owned;
+    private final Arena host = Arena.ofShared();
+    private final Stream compute;
+    private final Stream copies;
+    private final Memory state;
+    private final Memory scratch;
+    private final Transfers transfers;
+    private final Map<Plan, Loaded> loaded = new IdentityHashMap<>();
+    /** The plan whose prepared values are in scratch memory; null: none's. */
+    private Plan entered;
+    private boolean closed;
+
+    private record Loaded(Inputs inputs, List<Launch> prepare, Map<Launch, Bound> launches, Recording step,
+                          Map<String, Results> results) {
+    }
+
+    /** Where an output of the last two steps is copied to. */
+    private static final class Results {
+        private final Buffer from;
+        private final Pinned[] host;
+        private final Event[] there;
+        private int next;
+
+        private Results(Buffer from, Pinned[] host, Event[] there) {
+            this.from = from;
+            this.host = host;
+            this.there = there;
+        }
+    }
+
+    /** @param cubins of the program's own kernels, by entry */
+    CudaSession(Device device, Engines engines, Map<String, byte[]> cubins, Program program) {
+        this.device = device;
+        this.program = program;
+        owned = new Owned(device);
+        try {
+            compute = owned.add(device.stream());
+            copies = owned.add(device.stream());
+            state = owned.add(device.allocate(program.state().bytes()));
+            scratch = owned.add(device.allocate(Math.max(1, program.scratchBytes())));
+            transfers = new Transfers(device, owned, compute);
+            var binder = new LaunchBinder(device, owned, engines, cubins, this::base, host, compute);
+            clear();
+            for (Plan plan : program.plans()) {
+                loaded.put(plan, load(plan, binder));
+            }
+            clear();
+            device.await(compute);
+        } catch (RuntimeException | Error e) {
+            owned.closeAfter(e);
+            host.close();
+            throw e;
+        }
+    }
+
+    /** Bytes of device memory that a session of this program has: the arenas, inputs on their way, tables of kernels. */
+    static long bytes(Program p) {
+        return p.bytes() + p.plans().stream().mapToLong(Inputs::bytes).sum() + LaunchBinder.tableBytes(p);
+    }
+
+    private void clear() {
+        device.fill(state.address(), (byte) 0, state.bytes(), compute);
+        device.fill(scratch.address(), (byte) 0, scratch.bytes(), compute);
+    }
+
+    private long base(Buffer.Arena arena) {
+        return switch (arena) {
+            case STATE -> state.address();
+            case SCRATCH -> scratch.address();
+        };
+    }
+
+    private Loaded load(Plan plan, LaunchBinder binder) {
+        Inputs inputs = new Inputs(device, owned, plan, scratch.address(), copies, compute);
+        inputs.put();
+        Map<Launch, Bound> launches = new IdentityHashMap<>();
+        List<Bound> step = new ArrayList<>();
+        for (Launch l : plan.prepare()) {
+            launches.put(l, first(plan, l, binder));
+        }
+        for (Launch l : plan.launches()) {
+            launches.put(l, first(plan, l, binder));
+            step.add(launches.get(l));
+        }
+        Map<String, Results> results = new HashMap<>();
+        plan.graph().outputs().forEach((name, v) -> {
+            Buffer b = plan.output(name);
+            if (b.type().dtype() == DType.F32) {
+                results.put(name, new Results(b, new Pinned[] {owned.add(device.pin(b.bytes())), owned.add(device.pin(b.bytes()))},
+                        new Event[] {owned.add(device.event()), owned.add(device.event())}));
+            }
+        });
+        return new Loaded(inputs, plan.prepare(), launches, recorded(plan, step), results);
+    }
+
+    /** Makes a launch ready and runs it once. */
+    private Bound first(Plan plan, Launch l, LaunchBinder binder) {
+        return named(plan, l, () -> {
+            Bound b = binder.bind(plan, l);
+            b.put(compute);
+            device.await(compute);
+            return b;
+        });
+    }
+
+    private Recording recorded(Plan plan, List<Bound> step) {
+        try {
+            device.record(compute);
+            try {
+                for (int i = 0; i < step.size(); i++) {
+                    Bound b = step.get(i);
+                    named(plan, plan.launches().get(i), () -> {
+                        b.put(compute);
+                        return b;
+                    });
+                }
+            } catch (RuntimeException | Error e) {
+                try {
+                    device.forget(compute);
+                } catch (RuntimeException again) {
+                    e.addSuppressed(again);
+                }
+                throw e;
+            }
+            return owned.add(device.recorded(compute));
+        } catch (UserError e) {
+            throw told(e, "recording the step of plan " + plan.name());
+        }
+    }
+
+    @FunctionalInterface
+    private interface Call<T> {
+        T run();
+    }
+
+    private static <T> T named(Plan plan, Launch l, Call<T> call) {
+        try {
+            return call.run();
+        } catch (UserError e) {
+            throw told(e, "plan %s, launch %s (%s by %s: %s → %s)".formatted(plan.name(), l.name(), l.op(), l.kernel(),
+                    l.subgraph().anchor().inputTypes(), l.subgraph().anchor().outputTypes()));
+        }
+    }
+
+    private static UserError told(UserError e, String where) {
+        return new UserError(e.kind(), where + ": " + e.getMessage()).causedBy(e);
+    }
+
+    @Override
+    public Program program() {
+        return program;
+    }
+
+    @Override
+    public MemorySegment input(Plan plan, String name) {
+        return loaded.get(plan).inputs.place(name);
+    }
+
+    @Override
+    public void step(Plan plan) {
+        put(plan);
+        finish(plan);
+    }
+
+    /** As many as there are places for inputs beside the one that is filled. */
+    @Override
+    public int ahead() {
+        return 1;
+    }
+
+    @Override
+    public Awaited begin(Plan plan, String output) {
+        put(plan);
+        Results r = results(plan, output);
+        int slot = r.next;
+        r.next ^= 1;
+        device.download(r.host[slot].host(), base(r.from.arena()) + r.from.offset(), compute);
+        device.mark(r.there[slot], compute);
+        return to -> {
+            Elements.check(r.from, to);
+            waiting(plan, () -> {
+                device.await(r.there[slot]);
+                return r;
+            });
+            MemorySegment.copy(r.host[slot].host(), ValueLayout.JAVA_FLOAT, 0, to, 0, to.length);
+        };
+    }
+
+    /** Puts a step on the compute stream, and what is prepared before it where another plan was there. */
+    private void put(Plan plan) {
+        Loaded l = loaded.get(plan);
+        if (entered != plan) {
+            l.prepare.forEach(launch -> named(plan, launch, () -> {
+                l.launches.get(launch).put(compute);
+                return launch;
+            }));
+            entered = plan;
+        }
+        l.inputs.put();
+        device.replay(l.step, compute);
+    }
+
+    private void finish(Plan plan) {
+        waiting(plan, () -> {
+            device.await(compute);
+            return plan;
+        });
+    }
+
+    /** What a launch of a recording does wrong is told by whoever waits for it, without its name. */
+    private static <T> T waiting(Plan plan, Call<T> call) {
+        try {
+            return call.run();
+        } catch (UserError e) {
+            throw told(e, "a step of plan %s (firn selftest --device cuda finds the launch)".formatted(plan.name()));
+        }
+    }
+
+    @Override
+    public void run(Plan plan, Launch launch) {
+        Loaded l = loaded.get(plan);
+        if (entered != plan) {
+            entered = null;
+        }
+        l.inputs.put();
+        named(plan, launch, () -> {
+            l.launches.get(launch).put(compute);
+            device.await(compute);
+            return launch;
+        });
+    }
+
+    private Results results(Plan plan, String name) {
+        Results r = loaded.get(plan).results.get(name);
+        if (r == null) {
+            throw new IllegalArgumentException("no f32 output is named " + name);
+        }
+        return r;
+    }
+
+    @Override
+    public void output(Plan plan, String name, float[] to) {
+        readFloats(results(plan, name).from, to);
+    }
+
+    @Override
+    public void readState(String name, float[] to) {
+        readFloats(stateBuffer(name), to);
+    }
+
+    private void readFloats(Buffer b, float[] to) {
+        Elements.check(b, to);
+        transfers.read(base(b.arena()) + b.offset(), MemorySegment.ofArray(to));
+    }
+
+    @Override
+    public void writeState(String name, float[] from) {
+        Buffer b = stateBuffer(name);
+        Elements.check(b, from);
+        transfers.write(MemorySegment.ofArray(from), base(b.arena()) + b.offset());
+        entered = null;
+    }
+
+    private Buffer stateBuffer(String name) {
+        Buffer b = program.state().buffers().get(name);
+        if (b == null) {
+            throw new IllegalArgumentException("no state is named " + name);
+        }
+        return b;
+    }
+
+    @Override
+    public double[] read(Plan plan, Launch launch, boolean output, int index) {
+        Buffer b = (output ? launch.outputs() : launch.inputs()).get(index);
+        loaded.get(plan).inputs.put();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment copy = arena.allocate(b.bytes(), Long.BYTES);
+            transfers.read(base(b.arena()) + b.offset(), copy);
+            return Elements.read(copy, b);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        RuntimeException failed = null;
+        try {
+            device.await(copies);
+            device.await(compute);
+        } catch (RuntimeException e) {
+            failed = e;
+        }
+        try {
+            owned.close();
+        } catch (RuntimeException e) {
+            if (failed == null) {
+                failed = e;
+            } else {
+                failed.addSuppressed(e);
+            }
+        }
+        host.close();
+        if (failed != null) {
+            throw failed;
+        }
+    }
+}

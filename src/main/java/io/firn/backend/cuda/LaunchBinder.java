@@ -1,0 +1,144 @@
+package io.firn.backend.cuda;
+
+import io.firn.backend.cuda.Device.Code;
+import io.firn.backend.cuda.Device.Memory;
+import io.firn.backend.cuda.Device.Product;
+import io.firn.backend.cuda.Device.Stream;
+import io.firn.backend.cuda.cudnn.CudnnGraph;
+import io.firn.backend.cuda.cudnn.Engines;
+import io.firn.backend.cuda.kernels.ArgumentBlock;
+import io.firn.backend.cuda.kernels.KernelCall;
+import io.firn.backend.cuda.kernels.KernelCalls;
+import io.firn.backend.cuda.kernels.Operand;
+import io.firn.backend.cuda.kernels.OwnKernels;
+import io.firn.error.UserError;
+import io.firn.plan.Buffer;
+import io.firn.plan.Launch;
+import io.firn.plan.Plan;
+import io.firn.plan.Precision;
+import io.firn.plan.Program;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.ToLongFunction;
+
+/** Makes a program's launches ready to be put on a stream: argument blocks are filled, plans of cuDNN's restored. */
+final class LaunchBinder {
+    private final Device device;
+    private final Owned owned;
+    private final Engines engines;
+    private final Map<String, byte[]> cubins;
+    private final ToLongFunction<Buffer.Arena> bases;
+    private final Arena host;
+    private final Stream setup;
+    private final Map<String, Code> codes = new HashMap<>();
+
+    /**
+     * @param owned  takes what is got from the device
+     * @param cubins of all own kernels of the program, by entry
+     * @param bases  address of the first byte of each arena
+     * @param host   in which argument blocks live
+     * @param setup  a stream for tables in device memory
+     */
+    LaunchBinder(Device device, Owned owned, Engines engines, Map<String, byte[]> cubins, ToLongFunction<Buffer.Arena> bases,
+                 Arena host, Stream setup) {
+        this.device = device;
+        this.owned = owned;
+        this.engines = engines;
+        this.cubins = cubins;
+        this.bases = bases;
+        this.host = host;
+        this.setup = setup;
+    }
+
+    /** A launch that is ready. */
+    interface Bound {
+        void put(Stream on);
+    }
+
+    /** Every launch of a program. */
+    static List<Launch> launches(Program p) {
+        List<Launch> all = new ArrayList<>();
+        p.plans().forEach(plan -> {
+            all.addAll(plan.prepare());
+            all.addAll(plan.launches());
+        });
+        return all;
+    }
+
+    static boolean isCudnn(Launch l) {
+        return l.kernel().library().equals(CudaKernels.CUDNN);
+    }
+
+    /** Bytes of device memory that the launches' tables take. */
+    static long tableBytes(Program p) {
+        return launches(p).stream().filter(l -> !isCudnn(l)).flatMap(l -> OwnKernels.of(l).calls().stream())
+                .mapToLong(c -> Buffer.align(c.table().size())).sum();
+    }
+
+    Bound bind(Plan plan, Launch l) {
+        return isCudnn(l) ? product(plan, l) : own(l);
+    }
+
+    private Bound product(Plan plan, Launch l) {
+        CudnnGraph graph = new CudaKernels(engines, plan.precision() == Precision.TF32, Map.of()).lowered(l.subgraph())
+                .orElseThrow(() -> new IllegalStateException("cuDNN has no operations for " + l.subgraph()));
+        byte[] finished = engines.plan(graph).orElseThrow(() -> UserError.other("cuDNN has no engine: %s",
+                engines.refusal(graph)));
+        List<Long> addresses = new ArrayList<>(l.inputs().stream().map(this::address).toList());
+        l.outputs().forEach(b -> addresses.add(address(b)));
+        Product product = owned.add(device.product(graph, finished, addresses, scratch(l)));
+        return on -> device.execute(product, on);
+    }
+
+    private Bound own(Launch l) {
+        KernelCalls calls = OwnKernels.of(l);
+        if (calls.workspace() > l.workspace()) {
+            throw new IllegalStateException("%d bytes of workspace, the plan has %d".formatted(calls.workspace(), l.workspace()));
+        }
+        List<Bound> bound = new ArrayList<>();
+        for (KernelCall c : calls.calls()) {
+            long table = table(l, c);
+            MemorySegment arguments = block(c.arguments(), o -> address(l, table, o));
+            Code code = codes.computeIfAbsent(c.source().entry(), e -> owned.add(device.code(e, cubins.get(e))));
+            bound.add(on -> device.launch(code, c.grid(), arguments, on));
+        }
+        return on -> bound.forEach(b -> b.put(on));
+    }
+
+    /** Address of the call's table in device memory; 0 where it has none. */
+    private long table(Launch l, KernelCall c) {
+        if (c.table().size() == 0) {
+            return 0;
+        }
+        Memory table = owned.add(device.allocate(c.table().size()));
+        device.upload(table.address(), block(c.table(), o -> address(l, 0, o)), setup);
+        return table.address();
+    }
+
+    private MemorySegment block(ArgumentBlock block, ToLongFunction<Operand> address) {
+        MemorySegment bytes = host.allocate(Math.max(1, block.size()), Long.BYTES);
+        block.write(bytes, address);
+        return bytes;
+    }
+
+    private long address(Launch l, long table, Operand o) {
+        return switch (o) {
+            case Operand.Input(int i) -> address(l.inputs().get(i));
+            case Operand.Output(int i) -> address(l.outputs().get(i));
+            case Operand.Workspace(long offset) -> scratch(l) + offset;
+            case Operand.Table() -> table;
+        };
+    }
+
+    private long address(Buffer b) {
+        return bases.applyAsLong(b.arena()) + b.offset();
+    }
+
+    private long scratch(Launch l) {
+        return bases.applyAsLong(Buffer.Arena.SCRATCH) + l.workspaceOffset();
+    }
+}
