@@ -30,6 +30,9 @@ sealed interface Architecture permits EfficientNet, ResNet {
 
     double depth();
 
+    /** Pixels of the image for one of the last map. */
+    int stride();
+
     /** Whether blocks have a path to drop. */
     boolean hasShortcuts();
 
@@ -61,9 +64,11 @@ sealed interface Architecture permits EfficientNet, ResNet {
                 OptionalDouble.of(width), OptionalDouble.of(depth), OptionalDouble.empty());
     }
 
-    // Every kernel is odd and padded by half of it, so a map of 1 pixel stays one, and 1 is the smallest that works.
+    // Every kernel is odd and padded by half of it, so a map of 1 pixel would stay one: what halves it would do nothing.
     private int resolution(int r) {
-        require(r >= 1, "--resolution %d is too small for %s: the smallest that works is 1", r, name());
+        int smallest = stride() / 2 + 1;
+        require(r >= smallest, "--resolution %d is too small for %s, whose stride is %d: the smallest that works is %d", r,
+                name(), stride(), smallest);
         require(r <= LARGEST_RESOLUTION, "--resolution %d is too large: the largest is %d", r, LARGEST_RESOLUTION);
         return r;
     }

@@ -29,6 +29,8 @@ record EfficientNet(String name, List<Stage> stages, int head, double width, dou
     record Stage(boolean fused, int expand, int kernel, int stride, int in, int out, int layers) {
     }
 
+    private static final int STEM_STRIDE = 2;
+
     private static final List<Stage> V1 = List.of(
             gated(1, 3, 1, 32, 16, 1), gated(6, 3, 2, 16, 24, 2), gated(6, 5, 2, 24, 40, 2), gated(6, 3, 2, 40, 80, 3),
             gated(6, 5, 1, 80, 112, 3), gated(6, 5, 2, 112, 192, 4), gated(6, 3, 1, 192, 320, 1));
@@ -75,6 +77,11 @@ record EfficientNet(String name, List<Stage> stages, int head, double width, dou
                 new Normalization.BatchNorm(1e-3, 0.1), preset.crop(), preset);
     }
 
+    @Override
+    public int stride() {
+        return stages.stream().mapToInt(Stage::stride).reduce(STEM_STRIDE, (a, b) -> a * b);
+    }
+
     /** One block: where it is and what it does. */
     private record Block(String name, Stage stage, int out, int stride, int index, int count) {
     }
@@ -99,9 +106,9 @@ record EfficientNet(String name, List<Stage> stages, int head, double width, dou
         Layers layers = new Layers(o, norm);
         double width = o.width().orElseThrow();
         int stem = Scaling.channels(stages.getFirst().in(), width);
-        Value x = convNormAct(layers, "features.0", layers.image(), stem, 3, 2, 1);
+        Value x = convNormAct(layers, "features.0", layers.image(), stem, 3, STEM_STRIDE, 1);
         List<Block> blocks = blocks(width, o.depth().orElseThrow());
-        int stride = 2;
+        int stride = STEM_STRIDE;
         for (Block b : blocks) {
             stride *= b.stride();
             x = block(layers, b, x);

@@ -111,6 +111,11 @@ record ResNet(String name, Stem stem, Block block, Shortcuts shortcuts, List<Int
     }
 
     @Override
+    public int stride() {
+        return stem.stride << repeats.size() - 1;
+    }
+
+    @Override
     public double dropout() {
         return 0;
     }

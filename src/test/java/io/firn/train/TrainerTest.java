@@ -128,8 +128,8 @@ class TrainerTest {
 
     @Test
     void soDoesOneWithDropoutAndTwoSlots() {
-        Map<String, Object> o = options("model", "efficientnet_b0", "width", 0.3, "depth", 0.3, "batch", 4, "resolution", 16,
-                "dropout", 0.5, "drop-path", 0.3, "epochs", 1, "resize", "16", "augment", "standard");
+        Map<String, Object> o = options("model", "efficientnet_b0", "width", 0.3, "depth", 0.3, "batch", 4, "resolution", 17,
+                "dropout", 0.5, "drop-path", 0.3, "epochs", 1, "resize", "17", "augment", "standard");
         Path whole = folder.resolve("whole");
         Path parts = folder.resolve("parts");
         o.put("max-steps", 6);
