@@ -44,7 +44,7 @@ final class Page {
     private Page() {
     }
 
-    /** A section. */
+    /** @param content empty leaves the part out */
     record Part(String id, String title, Optional<DomContent> content) {
     }
 
@@ -59,19 +59,19 @@ final class Page {
                 new Part("calibration", "Reliability", ClassSections.calibration(runs, charts)),
                 new Part("memory", "Memory", PlanSections.memory(runs, charts)),
                 new Part("launches", "Launches", PlanSections.launches(runs)),
-                new Part("environment", "Environment", EnvironmentSection.of(runs)))
-                .stream().filter(part -> part.content.isPresent()).toList();
+                new Part("environment", "Environment", EnvironmentSection.of(runs)));
         return of(runs.size() == 1 ? "Training report" : "Report on %d runs".formatted(runs.size()), title, parts, charts,
                 runs.size() == 1);
     }
 
     /**
-     * A page.
+     * A page of any parts.
      *
-     * @param charts that the parts placed
-     * @param single whether it is about one thing, and may use the whole width for it
+     * @param kicker what kind of page it is, above the title
+     * @param single whether it is about one thing, so that what would stand side by side takes the whole width
      */
-    static String of(String kicker, String title, List<Part> parts, Chart.Charts charts, boolean single) {
+    static String of(String kicker, String title, List<Part> all, Chart.Charts charts, boolean single) {
+        List<Part> parts = all.stream().filter(part -> part.content.isPresent()).toList();
         return document(html(
                 head(meta().withCharset("utf-8"),
                         meta().attr("http-equiv", "Content-Security-Policy").withContent(POLICY),

@@ -86,14 +86,14 @@ public final class Degradation {
     public static List<Job> price(Request request, StudyRequest how, String target) {
         Degradation study = new Degradation(request, how);
         Pricing pricing = target.equals("cpu") ? Pricing.here(how.devices(), false) : Pricing.on(target, study.train);
-        return study.jobs(study.steps(pricing), pricing);
+        return study.jobs(study.steps(pricing, target.equals("cpu")), pricing);
     }
 
     private DegradationResult run() {
         var asked = new StudyFolder.Asked("degradation", asked(), declared());
         Supplier<List<Job>> planned = () -> {
             Pricing pricing = Pricing.here(how.devices(), true);
-            List<Job> jobs = jobs(steps(pricing), pricing);
+            List<Job> jobs = jobs(steps(pricing, true), pricing);
             slots.check(jobs);
             return jobs;
         };
@@ -147,11 +147,12 @@ public final class Degradation {
                 : Datasets.split(train, (double) JUDGED_IMAGES / train.size(), JUDGED_SEED).validation().orElseThrow();
     }
 
-    private long steps(Pricing pricing) {
+    /** @param here whether time is this machine's, which is measured to be as far from predictions as it is */
+    private long steps(Pricing pricing, boolean here) {
         Config any = options("resnet" + request.depths.getFirst(), 1);
         int batch = Integer.parseInt(any.text("batch").orElseThrow());
         return Length.steps(request.options, request.budget, Math.max(1, train.size() / batch), s -> jobs(s, pricing),
-                () -> Calibration.factor(Pricing.net(any, train, batch), any, slots.threads(), how.devices()), slots);
+                () -> !here ? 1 : Calibration.factor(Pricing.net(any, train, batch), any, slots.threads(), how.devices()), slots);
     }
 
     /** The same recipe for all: the paper's, which lowers the rate at a half and three quarters of the run. */

@@ -109,7 +109,7 @@ public final class Scaling {
     public static List<Job> price(Request request, StudyRequest how, String target) {
         Scaling study = new Scaling(request, how);
         Pricing pricing = target.equals("cpu") ? Pricing.here(how.devices(), false) : Pricing.on(target, study.train());
-        return study.jobs(study.foreseen(), study.steps(pricing), pricing);
+        return study.jobs(study.foreseen(), study.steps(pricing, target.equals("cpu")), pricing);
     }
 
     private Dataset train() {
@@ -192,10 +192,11 @@ public final class Scaling {
         return Math.max(1, train().size() / batch);
     }
 
-    private long steps(Pricing pricing) {
+    /** @param here whether time is this machine's, which is measured to be as far from predictions as it is */
+    private long steps(Pricing pricing, boolean here) {
         Config any = options(baseline.sizes(), 1);
         long steps = Length.steps(request.options, request.budget, perEpoch(), s -> jobs(foreseen(), s, pricing),
-                () -> Calibration.factor(Pricing.net(any, train(), batch), any, slots.threads(), how.devices()), slots);
+                () -> !here ? 1 : Calibration.factor(Pricing.net(any, train(), batch), any, slots.threads(), how.devices()), slots);
         if (request.halving && !request.options.has("epochs")) {
             throw UserError.usage("--halving needs --epochs: the rate follows one curve over all rounds");
         }
@@ -204,7 +205,7 @@ public final class Scaling {
 
     /** Steps of every run, of which none needs too much memory as far as it is known by now. */
     private long checkedSteps(Pricing pricing) {
-        long steps = steps(pricing);
+        long steps = steps(pricing, true);
         slots.check(jobs(foreseen(), steps, pricing));
         return steps;
     }
