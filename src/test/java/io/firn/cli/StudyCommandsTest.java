@@ -44,14 +44,14 @@ class StudyCommandsTest {
             degradation --budget soon                 | --budget soon: give a time such as 40m
             degradation --target h100                 | add --dry-run
             degradation --jobs 4096 --max-steps 9     | --jobs 4096: must be from 1 to
-            degradation --budget 1s --dry-run --target h100 --depths 20,32 --batch 2 | fewer than 20 tell nothing
+            degradation --budget 0.001s --dry-run --target h100 --depths 20,32 | fewer than 20 tell nothing
             scaling --cost 1                          | --cost 1.0: must be above 1
             scaling --coefficients 1.2,1.1            | give three numbers
             scaling --coefficients 0.9,1,1            | factors of at least 1
             scaling --grid-step 0.3 --tolerance 0.01  | no point of the grid
             scaling --deadline 8h                     | --deadline is for --fit
             scaling --fit                             | --fit needs --deadline
-            scaling --fit --deadline 8h --target h900 | no device has that name
+            scaling --fit --deadline 8h --target h900 --baseline resnet20 | no device has that name
             scaling --halving --max-steps 10 --baseline resnet20 --dry-run | --halving needs --epochs
             """)
     void aWrongOptionIsOneLineAndLeavesNothing(String line, String message) {

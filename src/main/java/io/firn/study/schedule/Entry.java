@@ -14,6 +14,11 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 public record Entry(Status status, int attempts, double seconds, String device, String problem) {
     public static final Entry NEW = new Entry(Status.WAITING, 0, 0, "", "");
 
+    public Entry {
+        device = device == null ? "" : device;
+        problem = problem == null ? "" : problem;
+    }
+
     /** Of a task. */
     public enum Status {
         WAITING, RUNNING, DONE, FAILED
