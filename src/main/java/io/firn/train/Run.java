@@ -85,7 +85,10 @@ public final class Run {
             Program program = Plans.program(s, start.table());
             start.check(s, program);
             Plans.checkMemory(s, program);
-            return step(s, new Tuned(program, start.table()), null, session -> { }, start.position());
+            RunSummary summary = step(s, new Tuned(program, start.table()), null, session -> { }, start.position());
+            // A process that ends before its fellows may be taken for a failed one by whoever has started them.
+            team.share(new byte[0]);
+            return summary;
         }
     }
 
@@ -149,6 +152,7 @@ public final class Run {
         request.view().ifPresent(v -> v.show(folder.root()));
         RunSummary summary = step(s, tuned, folder, filling, at);
         writeReport(folder);
+        team.share(new byte[0]);
         return summary;
     }
 

@@ -68,7 +68,7 @@ public final class RunFolder implements AutoCloseable {
                     : UserError.usage("%s holds an unfinished run; go on with --resume, or choose another --output", root);
         }
         try {
-            // Only hidden files: a run that was killed before it wrote anything.
+            // Only hidden files: a run that was killed before it wrote anything. A job's script and log are there before it.
             if (!isRun && Files.isDirectory(root) && hasVisibleFiles(root)) {
                 throw UserError.usage("%s is not empty and holds no run; choose another --output", root);
             }
@@ -83,7 +83,7 @@ public final class RunFolder implements AutoCloseable {
 
     private static boolean hasVisibleFiles(Path root) throws IOException {
         try (Stream<Path> files = Files.list(root)) {
-            return files.anyMatch(p -> !p.getFileName().toString().startsWith("."));
+            return files.map(p -> p.getFileName().toString()).anyMatch(name -> !name.startsWith(".") && !name.equals("slurm"));
         }
     }
 
