@@ -1,6 +1,7 @@
 package io.firn.train;
 
 import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
@@ -28,6 +29,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -205,6 +207,11 @@ public final class Config {
 
     public boolean has(String key) {
         return values.has(key);
+    }
+
+    /** All values, by key: texts, numbers, booleans and lists of them. */
+    public Map<String, Object> values() {
+        return TREES.convertValue(values, new TypeReference<LinkedHashMap<String, Object>>() { });
     }
 
     /** The value as text ({@code 128} becomes "128", a list {@code [1,2]}); empty where there is none. */

@@ -225,4 +225,16 @@ final class Plans {
         checkMemory(s, tuned.program());
         return tuned;
     }
+
+    /** The program with the choices that were measured before; what was not is chosen by estimate. */
+    static Tuned known(Setup s) {
+        return s.options().run().deterministic() ? new Tuned(program(s, TuningTable.EMPTY), TuningTable.EMPTY)
+                : TuningCache.tuned(s.backend(), requests(s, s.options().recipe().batch(), frozen(s)), _ -> false);
+    }
+
+    /** Bytes of the memory that a whole run computes in: the GPU's, or the machine's with all that is beside the plans. */
+    static long bytes(Setup s, int batch, Program program) {
+        Need need = Need.of(s, batch, program);
+        return need.device > 0 ? need.device : need.host;
+    }
 }
