@@ -1,10 +1,8 @@
 package io.firn.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.firn.backend.cuda.CudaKernels;
-import io.firn.error.UserError;
 import io.firn.graph.Graph;
 import io.firn.graph.State;
 import io.firn.graph.Value;
@@ -54,13 +52,14 @@ class CudaPlansTest {
     }
 
     @Test
-    void whatHasNoKernelYetIsAnErrorThatNamesTheOption() {
+    void mixedImagesTakeTheSameLoss() {
         PlanRequest plain = PlanRuns.train(ModelPlansTest.tiny("resnet20"), Set.of());
         var training = plain.training().orElseThrow();
         PlanRequest mixed = new PlanRequest("train", plain.model(), plain.mean(), plain.std(), plain.precision(), Optional.of(
                 new PlanRequest.Training(training.frozen(), training.optimizer(), 0.1, new PlanRequest.Extras(true))));
-        assertThatThrownBy(() -> PlanRuns.program(CUDA, mixed)).isInstanceOf(UserError.class)
-                .hasMessage("--mixup and --cutmix: not planned for GPUs yet; leave it out, or train on a CPU");
+        assertThat(PlanRuns.program(CUDA, mixed).plans().getFirst().launches()).as("with a partner's label and its share")
+                .anyMatch(l -> l.op().equals("cross_entropy+cross_entropy_grad")
+                        && l.kernel().equals(Kernel.own("cross_entropy")) && l.inputs().size() == 4);
     }
 
     @ParameterizedTest
