@@ -13,6 +13,7 @@ import io.firn.train.Classifier;
 import io.firn.train.Config;
 import io.firn.train.Converted;
 import io.firn.train.Devices;
+import io.firn.train.FoundRate;
 import io.firn.train.RunSummary;
 import io.firn.train.StepRequest;
 import io.firn.train.TrainRequest;
@@ -76,6 +77,11 @@ public final class Firn {
     /** Trains as the request says: with a log, with signals heeded, on other devices. */
     public static RunSummary train(TrainRequest request) {
         return Ranked.train(request, System.getenv());
+    }
+
+    /** Looks for a learning rate: steps through rates until the loss explodes. What is trained is thrown away. */
+    public static FoundRate findRate(TrainRequest request) {
+        return Run.findRate(request);
     }
 
     /**

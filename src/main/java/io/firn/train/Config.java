@@ -35,6 +35,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * Options by their long names without dashes, wherever they come from: the command line, a TOML file, defaults. Layers
@@ -124,7 +125,11 @@ public final class Config {
      * @throws UserError (data) with the line where the file is missing, no text or no TOML; (usage) for an unknown key
      */
     public static Config read(Path file, Set<String> known) {
-        String text = text(file);
+        return parse(file.toString(), text(file), known);
+    }
+
+    /** As {@link #read}, of a text; {@code file} names it in errors. */
+    static Config parse(String file, String text, Set<String> known) {
         JsonNode node;
         try {
             node = TOML.readTree(text);
@@ -191,6 +196,11 @@ public final class Config {
         ObjectNode more = values.deepCopy();
         more.set(key, tree(value));
         return new Config(more);
+    }
+
+    /** The keys that have a value. */
+    public Stream<String> keys() {
+        return values.properties().stream().map(Map.Entry::getKey);
     }
 
     public boolean has(String key) {

@@ -14,6 +14,7 @@ import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import io.firn.report.Report;
 import io.firn.weights.AtomicFile;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -86,6 +87,29 @@ public final class Run {
             start.check(s, program);
             Plans.checkMemory(s, program);
             return step(s, new Tuned(program, start.table()), null, session -> { }, start.position());
+        }
+    }
+
+    /**
+     * Looks for a learning rate; no run is made, and nothing but two files about it is written.
+     *
+     * @throws UserError as {@link #train}
+     */
+    public static FoundRate findRate(TrainRequest request) {
+        Run run = new Run(request, Team.ALONE);
+        Setup s = Setup.of(request.asked(), request.devices(), run::say);
+        try (var backend = s.backend()) {
+            Tuned tuned = run.plan(s, Optional.empty());
+            InitialStates init = InitialStates.of(s, run::say);
+            Path folder = request.output().orElseGet(() -> request.folder("-lr"));
+            try (Session session = backend.load(tuned.program())) {
+                init.write(session);
+                FoundRate found = RateFinder.find(s, session, s.options().recipe().optimizer().largestRate(), run::say);
+                Files.createDirectories(folder);
+                return RateFinder.write(found, folder, s.options().net().model());
+            } catch (IOException e) {
+                throw AtomicFolder.cannotWrite(folder, e);
+            }
         }
     }
 
@@ -198,7 +222,7 @@ public final class Run {
 
     /** The plan that runs, with what it was made from. */
     private static void writePlan(Setup s, Tuned tuned, Path file) {
-        Plan plan = tuned.program().plan(Plans.TRAIN);
+        Plan plan = Plans.training(s, tuned.program());
         TuningTable table = tuned.table();
         Optional<Program> unfrozen = Plans.frozen(s).isEmpty() ? Optional.empty() : Optional.of(Plans.unfrozen(s, table));
         var json = JsonMapper.builder().build();

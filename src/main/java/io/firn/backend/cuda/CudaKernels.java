@@ -4,7 +4,9 @@ import io.firn.backend.cuda.cudnn.CudnnGraph;
 import io.firn.backend.cuda.cudnn.Engine;
 import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.backend.cuda.kernels.OwnKernels;
+import io.firn.error.UserError;
 import io.firn.graph.Activation;
+import io.firn.graph.Clipping;
 import io.firn.graph.Collective;
 import io.firn.graph.Convolution;
 import io.firn.graph.DType;
@@ -160,6 +162,11 @@ public final class CudaKernels implements Kernels {
             return List.of(Candidate.inPlace(new Kernel(NCCL, "all_reduce", "", 0), in));
         }
         Optional<OwnKernels> own = own(s.nodes(), Set.copyOf(s.outputs()));
+        if (own.isEmpty()) {
+            unplanned(s.anchor()).ifPresent(option -> {
+                throw UserError.usage("%s: not planned for GPUs yet; leave it out, or train on a CPU", option);
+            });
+        }
         if (own.isPresent()) {
             return List.of(new Candidate(Kernel.own(own.get().label()), in, out,
                     own.get().calls(s, layouts::get).workspace(), inPlace(s, own.get())));
@@ -175,6 +182,18 @@ public final class CudaKernels implements Kernels {
         }
         // A product alone has no other way to be planned: the plan says so, and a device refuses to load it.
         return List.of(Candidate.of(new Kernel(CUDNN, "graph", NO_ENGINE, 0), in, out, 0));
+    }
+
+    /** The options behind what no GPU kernel computes yet; empty for all else. */
+    private static Optional<String> unplanned(Node n) {
+        return switch (n.op()) {
+            case Clipping c -> Optional.of("--clip-norm");
+            case Update.Lars l -> Optional.of("--optimizer lars");
+            case Update.Step s when s.isScaled(n.inputs()) -> Optional.of("--clip-norm");
+            case Update.Average a -> Optional.of("--ema");
+            case Update.Accumulate a -> Optional.of("--grad-accumulation");
+            default -> Optional.empty();
+        };
     }
 
     @Override
