@@ -15,7 +15,6 @@ import io.firn.graph.Elementwise;
 import io.firn.graph.Gate;
 import io.firn.graph.Graph;
 import io.firn.graph.Linear;
-import io.firn.graph.Loss;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Pooling;
@@ -188,7 +187,6 @@ public final class CudaKernels implements Kernels {
     /** The options behind what no GPU kernel computes yet; empty for all else. */
     private static Optional<String> unplanned(Node n) {
         return switch (n.op()) {
-            case Loss l when Loss.isMixed(n.inputs()) -> Optional.of("--mixup and --cutmix");
             case Clipping c -> Optional.of("--clip-norm");
             case Update.Lars l -> Optional.of("--optimizer lars");
             case Update.Step s when s.isScaled(n.inputs()) -> Optional.of("--clip-norm");
