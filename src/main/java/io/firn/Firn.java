@@ -14,6 +14,7 @@ import io.firn.train.Config;
 import io.firn.train.Converted;
 import io.firn.train.Devices;
 import io.firn.train.FoundRate;
+import io.firn.train.Run;
 import io.firn.train.RunSummary;
 import io.firn.train.StepRequest;
 import io.firn.train.TrainRequest;
