@@ -23,7 +23,7 @@ import picocli.CommandLine.Spec;
         header = "Trains, fine-tunes and scales ResNet and EfficientNet.",
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {InfoCommand.class, ModelsCommand.class, SummaryCommand.class, PlanCommand.class, DataCommand.class,
-                TrainCommand.class, AdviseCommand.class, EvaluateCommand.class, PredictCommand.class, ConvertCommand.class, BenchCommand.class,
+                TrainCommand.class, AdviseCommand.class, FinetuneCommand.class, EvaluateCommand.class, PredictCommand.class, ConvertCommand.class, BenchCommand.class,
                 SelftestCommand.class, ReportCommand.class, HelpCommand.class},
         footer = {"", "Example: firn train --data fashion-mnist --model resnet20 --epochs 2"})
 public final class Main implements Runnable {

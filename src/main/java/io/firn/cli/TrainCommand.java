@@ -44,6 +44,9 @@ final class TrainCommand implements Runnable {
     private RecipeMixin recipe;
 
     @Mixin
+    private TransferMixin transfer;
+
+    @Mixin
     private NetMixin net;
 
     @Mixin
@@ -77,18 +80,18 @@ final class TrainCommand implements Runnable {
             asked = asked.over(TrainOptions.read(config));
         }
         RunSummary s = Firn.train(new TrainRequest(asked, Optional.ofNullable(output), resume, true, firn.devices(),
-                firn.err(), words()));
+                firn.err(), words(spec)));
         print.print(s, () -> text(s));
     }
 
     /** The command line as it was typed. */
-    private List<String> words() {
+    static List<String> words(CommandSpec spec) {
         List<String> words = new ArrayList<>(List.of("firn"));
         words.addAll(spec.root().commandLine().getParseResult().originalArgs());
         return words;
     }
 
-    private static String text(RunSummary s) {
+    static String text(RunSummary s) {
         String top1 = s.bestTop1() == null ? "" : String.format(Locale.ROOT, ", best validation top-1 %.2f %%",
                 100 * s.bestTop1());
         return String.format(Locale.ROOT, "%s: %d epochs, %d steps, %.0f s, %.0f images/s%s%nresults in %s%n", s.model(),
