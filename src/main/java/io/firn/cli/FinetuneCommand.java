@@ -87,7 +87,7 @@ final class FinetuneCommand implements Runnable {
             asked = asked.over(TrainOptions.read(config));
         }
         FineTuning.Result r = Firn.finetune(new TrainRequest(asked, Optional.ofNullable(output), resume, true, firn.devices(),
-                firn.err(), TrainCommand.words(spec)), new FineTuning.Options(
+                firn.err(), TrainCommand.words(spec), Optional.empty()), new FineTuning.Options(
                 budget == null ? OptionalDouble.empty() : OptionalDouble.of(budget), gradual, head));
         print.print(r, () -> TrainCommand.text(r.run()));
     }

@@ -112,7 +112,7 @@ public final class FineTuning {
 
     private TrainRequest at(Path root, Config asked) {
         return new TrainRequest(asked, Optional.of(root), request.resume(), request.signals(), request.devices(),
-                request.log(), request.command());
+                request.log(), request.command(), request.view());
     }
 
     /** The run's options, decided with its device open. */

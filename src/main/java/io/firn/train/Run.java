@@ -164,6 +164,7 @@ public final class Run {
         s.options().config().write(folder.config());
         Environment.here(s, request.command(), start.step()).append(folder.environment());
         team.share(Start.of(s, first.program(), first.table(), start).write());
+        request.view().ifPresent(v -> v.show(folder.root()));
         Tuned tuned = first;
         Filling filling = beginning;
         Position at = start;

@@ -90,7 +90,7 @@ class FineTuningTest {
         assertThatThrownBy(() -> tune("run", log, null, "freeze", "layer7")).isInstanceOf(UserError.class)
                 .hasMessageContaining("no module is named 'layer7'");
         assertThatThrownBy(() -> tune("run", log, null, "data", TinyData.idx(shared.resolve("one"), 16, 0, 1).toString()))
-                .hasMessageContaining("nothing to tell apart");
+                .hasMessageContaining("at least two classes");
         assertThatThrownBy(() -> tune("run", log, null, "val", TinyData.idx(shared.resolve("more"), 16, 16, 4).toString()))
                 .hasMessageContaining("has class '3', which the training set's 3 classes");
         assertThat(folder.resolve("run")).doesNotExist();
