@@ -201,8 +201,14 @@ public final class TcpTeam implements Team {
             return ((InetSocketAddress) c.getLocalAddress()).getPort();
         }
 
-        private String who() throws IOException {
-            return "%s, process %d".formatted(InetAddress.getLocalHost().getHostName(), ProcessHandle.current().pid());
+        private String who() {
+            String host;
+            try {
+                host = InetAddress.getLocalHost().getHostName();
+            } catch (UnknownHostException e) {
+                host = "a host that does not know its name";
+            }
+            return "%s, process %d".formatted(host, ProcessHandle.current().pid());
         }
 
         /** Closes the ring: connects to the next rank, and waits for the one before. */

@@ -24,6 +24,10 @@ import java.util.SequencedMap;
  * </pre>
  */
 final class CollectivePass {
+    /** So many buckets at least, since the last one has nothing to travel beside; but none below a size that is all latency. */
+    private static final int BUCKETS = 8;
+    private static final long SMALLEST = 1 << 20;
+
     private CollectivePass() {
     }
 
@@ -36,6 +40,8 @@ final class CollectivePass {
         }
         Map<Value, Integer> waiting = new HashMap<>();
         gradients.values().forEach(v -> waiting.merge(v, 1, Integer::sum));
+        long total = gradients.values().stream().mapToLong(v -> v.type().bytes()).sum();
+        long full = Math.min(ranks.bucketBytes(), Math.max(SMALLEST, total / BUCKETS));
         GraphBuilder b = GraphBuilder.rewriting(g);
         Value stop = b.input("stop", Type.f32(1));
         List<Value> bucket = new ArrayList<>(List.of(g.output("loss"), stop));
@@ -49,7 +55,7 @@ final class CollectivePass {
                 }
             }
             long bytes = bucket.stream().mapToLong(v -> v.type().bytes()).sum();
-            if (bytes >= ranks.bucketBytes() || waiting.isEmpty() && !bucket.isEmpty()) {
+            if (bytes >= full || waiting.isEmpty() && !bucket.isEmpty()) {
                 List<Value> means = b.phase(Phase.COLLECTIVE).addAll("gradients." + buckets++,
                         new Collective.AllReduce(Collective.Reduction.MEAN, ranks.count()), bucket);
                 for (int i = 0; i < means.size(); i++) {

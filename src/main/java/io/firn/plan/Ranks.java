@@ -5,7 +5,7 @@ package io.firn.plan;
  *
  * @param count       how many
  * @param syncNorms   whether batch norms take their statistics over the global batch, and not each rank's share
- * @param bucketBytes of gradients that one all-reduce waits for: fewer begin earlier, more cost less latency
+ * @param bucketBytes of gradients that one all-reduce waits for at most: fewer begin earlier, more cost less latency
  */
 public record Ranks(int count, boolean syncNorms, long bucketBytes) {
     /** A single one, which exchanges nothing. */

@@ -87,8 +87,11 @@ public final class Run {
             Program program = Plans.program(s, start.table());
             start.check(s, program);
             Plans.checkMemory(s, program);
-            return step(s, new Tuned(program, start.table()), null, session -> { }, start.position(), Integer.MAX_VALUE)
-                    .summary();
+            RunSummary summary = step(s, new Tuned(program, start.table()), null, session -> { }, start.position(),
+                    Integer.MAX_VALUE).summary();
+            // A process that ends before its fellows may be taken for a failed one by whoever has started them.
+            team.share(new byte[0]);
+            return summary;
         }
     }
 
@@ -176,6 +179,7 @@ public final class Run {
             Ended ended = step(s.during(phase), tuned, folder, filling, at, end);
             if (ended.done) {
                 writeReport(folder);
+                team.share(new byte[0]);
                 return ended.summary;
             }
             at = ended.at;

@@ -70,7 +70,7 @@ public final class RunFolder implements AutoCloseable {
                     : UserError.usage("%s holds an unfinished run; go on with --resume, or choose another --output", root);
         }
         try {
-            // Only hidden files: a run that was killed before it wrote anything.
+            // Only hidden files: a run that was killed before it wrote anything. A job's script and log are there before it.
             if (!isRun && Files.isDirectory(root) && hasVisibleFiles(root)) {
                 throw UserError.usage("%s is not empty and holds no run; choose another --output", root);
             }
@@ -85,7 +85,8 @@ public final class RunFolder implements AutoCloseable {
 
     private static boolean hasVisibleFiles(Path root) throws IOException {
         try (Stream<Path> files = Files.list(root)) {
-            return files.map(p -> p.getFileName().toString()).anyMatch(n -> !n.startsWith(".") && !n.equals(START));
+            return files.map(p -> p.getFileName().toString())
+                    .anyMatch(n -> !n.startsWith(".") && !n.equals(START) && !n.equals("slurm"));
         }
     }
 

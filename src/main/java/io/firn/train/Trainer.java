@@ -274,8 +274,8 @@ final class Trainer implements AutoCloseable {
 
     private void stop(String why) {
         if (!team.leads()) {
-            throw new UserError(UserError.Kind.STOPPED, "%s: stopped at step %d of %d with all other ranks".formatted(why,
-                    at.step(), total));
+            // Rank 0 still writes the checkpoint: its leaving ends this.
+            team.share(new byte[0]);
         }
         checkpoint();
         throw new UserError(UserError.Kind.STOPPED, "%s: stopped at step %d of %d with a checkpoint; run again with "
