@@ -1,5 +1,9 @@
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.firn.Firn;
 import io.firn.finetune.Advice;
+import io.firn.finetune.FineTuning;
+import io.firn.train.Config;
+import io.firn.train.Devices;
 import io.firn.train.Classifier;
 import io.firn.train.TrainRequest;
 import java.io.BufferedReader;
@@ -9,12 +13,15 @@ import java.io.InputStreamReader;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.Random;
 import java.util.zip.GZIPInputStream;
 
@@ -29,7 +36,6 @@ import java.util.zip.GZIPInputStream;
 public final class Regret {
     private static final int SIDE = 28;
     private static final int TEST_PER_CLASS = 150;
-    private static final int[] SIZES = {8, 32, 128, 512};
 
     /** Pictures of 28x28 with labels from 0 on. */
     private record Pictures(List<byte[]> pixels, List<Integer> labels) {
@@ -157,8 +163,8 @@ public final class Regret {
     }
 
     public static void main(String[] args) throws IOException {
-        Map<String, String> o = new HashMap<>(Map.of("seeds", "3", "steps", "200", "model", "resnet20", "depth", "0.67",
-                "pretrain", "1200", "sizes", "8,32,128,512"));
+        Map<String, String> o = new HashMap<>(Map.of("seeds", "3", "steps", "100", "model", "resnet20", "depth", "0.34",
+                "pretrain", "600", "sizes", "8,48,300", "threads", "1"));
         for (int i = 0; i + 1 < args.length; i += 2) {
             o.put(args[i].substring(2), args[i + 1]);
         }
@@ -174,7 +180,7 @@ public final class Regret {
         Pictures digits = digits(Path.of(o.get("digits")));
         tasks.put("digits", new Pictures[] {digits.perClass(60, 100_000, 0), digits.perClass(0, 60, 0)});
         Map<String, Object> net = new HashMap<>(Map.of("model", o.get("model"), "depth", Double.valueOf(o.get("depth")),
-                "batch", 32));
+                "batch", 32, "threads", Integer.valueOf(o.get("threads"))));
         Path first = output.resolve("first");
         if (!Files.exists(first.resolve("weights.safetensors"))) {
             Map<String, Object> options = new HashMap<>(net);
@@ -206,7 +212,7 @@ public final class Regret {
         options.put("data", pictures.write(output.resolve("data")).toString());
         options.put("init", first.toString());
         options.put("seed", seed);
-        Advice a = Firn.advise(io.firn.train.Config.of(options), io.firn.train.Devices::local, java.util.OptionalDouble.empty(),
+        Advice a = Firn.advise(Config.of(options), Devices::local, OptionalDouble.empty(),
                 false, _ -> { });
         Map<String, String> arms = new LinkedHashMap<>();
         a.arms().forEach(arm -> arms.put(arm.name(), arm.freeze()));
@@ -219,12 +225,15 @@ public final class Regret {
             Map<String, Object> training = new HashMap<>(options);
             training.put("freeze", arm.getValue());
             training.put("max-steps", Long.valueOf(o.get("steps")));
-            if (arm.getKey().equals("from scratch")) {
-                training.remove("init");
-            }
             Path run = output.resolve("run");
             delete(run);
-            Firn.train(training, run);
+            if (arm.getKey().equals("from scratch")) {
+                training.remove("init");
+                Firn.train(training, run);
+            } else {
+                Firn.finetune(TrainRequest.of(training, run),
+                        new FineTuning.Options(OptionalDouble.empty(), null, FineTuning.Head.PROBE));
+            }
             try (Classifier net1 = Firn.load(run)) {
                 line.append("%s\"%s\":{\"freeze\":\"%s\",\"top1\":%.4f}".formatted(comma, arm.getKey(), arm.getValue(),
                         net1.evaluate(test.toString()).top1()));
@@ -232,18 +241,18 @@ public final class Regret {
             comma = ",";
         }
         line.append("}}\n");
-        Files.writeString(lines, line, java.nio.file.StandardOpenOption.CREATE, java.nio.file.StandardOpenOption.APPEND);
+        Files.writeString(lines, line, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         System.err.print(line.length() > 300 ? line.substring(0, 150) + " … " + line.substring(line.indexOf("\"arms\"")) : line);
     }
 
     private static String json(Object value) throws IOException {
-        return new com.fasterxml.jackson.databind.ObjectMapper().writeValueAsString(value);
+        return new ObjectMapper().writeValueAsString(value);
     }
 
     private static void delete(Path folder) throws IOException {
         if (Files.exists(folder)) {
             try (var files = Files.walk(folder)) {
-                for (Path p : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+                for (Path p : files.sorted(Comparator.reverseOrder()).toList()) {
                     Files.delete(p);
                 }
             }

@@ -4,6 +4,7 @@ import io.firn.backend.Backend;
 import io.firn.cluster.Ranked;
 import io.firn.finetune.Advice;
 import io.firn.finetune.Advisor;
+import io.firn.finetune.FineTuning;
 import io.firn.models.Model;
 import io.firn.models.ModelOptions;
 import io.firn.models.Models;
@@ -98,6 +99,11 @@ public final class Firn {
     public static Advice advise(Config options, Devices devices, OptionalDouble budget, boolean measure,
                                 Consumer<String> say) {
         return Advisor.advise(options, devices, budget, measure, say);
+    }
+
+    /** Measures what to freeze unless it is told, gives the network a head to start from, and trains. */
+    public static FineTuning.Result finetune(TrainRequest request, FineTuning.Options options) {
+        return FineTuning.run(request, options);
     }
 
     /**

@@ -52,6 +52,9 @@ final class TrainCommand implements Runnable {
     private RecipeMixin recipe;
 
     @Mixin
+    private TransferMixin transfer;
+
+    @Mixin
     private NetMixin net;
 
     @Mixin
@@ -102,13 +105,13 @@ final class TrainCommand implements Runnable {
         }
         try (LiveView view = live.listen(firn.err())) {
             RunSummary s = Firn.train(new TrainRequest(asked, Optional.ofNullable(output), resume, true, firn.devices(),
-                    firn.err(), words(), Optional.ofNullable(view)));
+                    firn.err(), words(spec), Optional.ofNullable(view)));
             print.print(s, () -> text(s));
         }
     }
 
     /** The command line as it was typed. */
-    private List<String> words() {
+    static List<String> words(CommandSpec spec) {
         List<String> words = new ArrayList<>(List.of("firn"));
         words.addAll(spec.root().commandLine().getParseResult().originalArgs());
         return words;
@@ -122,7 +125,7 @@ final class TrainCommand implements Runnable {
                 + "%.2g)%nresults in %s%n", r.proposed(), r.minimum(), r.output()));
     }
 
-    private static String text(RunSummary s) {
+    static String text(RunSummary s) {
         String top1 = s.bestTop1() == null ? "" : String.format(Locale.ROOT, ", best validation top-1 %.2f %%",
                 100 * s.bestTop1());
         return String.format(Locale.ROOT, "%s: %d epochs, %d steps, %.0f s, %.0f images/s%s%nresults in %s%n", s.model(),

@@ -28,8 +28,14 @@ final class Probe {
     private final int[] labels;
     private final int classes;
 
-    /** @param right for each image whether it was told rightly */
-    record Outcome(boolean[] right) {
+    /**
+     * What a ridge says of the images, each without itself.
+     *
+     * @param right    for each image whether it was told rightly
+     * @param scores   a number a class for each image, about 1 for its own
+     * @param strength of the ridge, as a share of the mean eigenvalue
+     */
+    record Outcome(boolean[] right, double[][] scores, double strength) {
         double accuracy() {
             int n = 0;
             for (boolean r : right) {
@@ -108,7 +114,7 @@ final class Probe {
     }
 
     /** Each column with mean 0 and deviation 1; columns that say nothing are 0. */
-    private static double[][] standardised(float[][] features) {
+    static double[][] standardised(float[][] features) {
         int n = features.length;
         int d = features[0].length;
         double[][] x = new double[n][d];
@@ -172,20 +178,27 @@ final class Probe {
         for (double strength : STRENGTHS) {
             double[] inverse = Arrays.stream(eigenvalues).map(l -> 1 / (l + strength * scale)).toArray();
             boolean[] right = new boolean[n];
-            double[] errors = IntStream.range(0, n).parallel().mapToDouble(i -> judge(i, inverse, b, prior, right)).toArray();
+            double[][] scores = new double[n][];
+            double[] errors = IntStream.range(0, n).parallel().mapToDouble(i -> {
+                scores[i] = prior.clone();
+                return judge(i, inverse, b, scores[i], right);
+            }).toArray();
             double error = Arrays.stream(errors).sum();
             if (error < least) {
                 least = error;
-                best = new Outcome(right);
+                best = new Outcome(right, scores, strength);
             }
         }
         return best;
     }
 
-    /** Squared error of one image's scores by the fit without it; notes whether its own class scores highest. */
-    private double judge(int i, double[] inverse, double[][] b, double[] prior, boolean[] right) {
+    /**
+     * Squared error of one image's scores by the fit without it; notes whether its own class scores highest.
+     *
+     * @param scores begin with each class's share of the images
+     */
+    private double judge(int i, double[] inverse, double[][] b, double[] scores, boolean[] right) {
         double leverage = 1.0 / z.length;
-        double[] scores = prior.clone();
         for (int j = 0; j < inverse.length; j++) {
             double weighted = z[i][j] * inverse[j];
             leverage += weighted * z[i][j];

@@ -38,7 +38,7 @@ import java.util.SortedMap;
  */
 record Checkpoint(int format, Position position, String data, String validation, SortedMap<String, String> tuning,
                   String states) {
-    private static final int FORMAT = 2;
+    private static final int FORMAT = 3;
     private static final String STATES = "states.safetensors";
     private static final String CONFIG = "config.toml";
     private static final String RECORD = "checkpoint.json";

@@ -1,16 +1,21 @@
 package io.firn.train;
 
 import io.firn.backend.Session;
+import io.firn.graph.Shape;
 import io.firn.graph.State;
 import io.firn.models.Model;
 import io.firn.weights.Initializer;
 import io.firn.weights.Matching;
+import io.firn.weights.Safetensors;
 import io.firn.weights.Tensor;
 import io.firn.weights.WeightFile;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.Set;
 import java.util.function.Consumer;
 
@@ -55,6 +60,25 @@ public final class InitialStates {
     /** The classifier's states, where the file's has another number of classes and a fresh one replaces it. */
     public Set<String> fresh() {
         return fresh;
+    }
+
+    /** The same with other numbers for some states. */
+    public InitialStates with(Map<String, float[]> others) {
+        Map<String, Tensor> all = new HashMap<>(given);
+        model.graph().states().stream().filter(s -> others.containsKey(s.name())).forEach(s ->
+                all.put(s.name(), new Tensor(s.value().shape(), () -> others.get(s.name()))));
+        return new InitialStates(model, seed, all, Set.of());
+    }
+
+    /**
+     * Writes them as a weight file.
+     *
+     * @param card what the file is to say about itself
+     */
+    public void write(Path file, ModelCard card) {
+        SequencedMap<String, Shape> shapes = new LinkedHashMap<>();
+        model.graph().states().forEach(s -> shapes.put(s.name(), s.value().shape()));
+        Safetensors.write(file, shapes, name -> of(model.graph().state(name)), card.metadata(), 0);
     }
 
     /** A state's numbers, in torchvision's layout. A moving average begins as what it is of. */

@@ -10,23 +10,26 @@ package io.firn.train;
  * @param seconds  that this epoch took so far, in every process that worked on it
  * @param reported whether this epoch has its line in the metrics although it is not whole: the run ended within it
  * @param best     largest top-1 of the validations so far; negative before the first
+ * @param sinceBest whole epochs since then
  */
-record Position(int epoch, int batch, long step, double lossSum, double seconds, boolean reported, double best) {
-    static final Position START = new Position(0, 0, 0, 0, 0, false, -1);
+record Position(int epoch, int batch, long step, double lossSum, double seconds, boolean reported, double best,
+                int sinceBest) {
+    static final Position START = new Position(0, 0, 0, 0, 0, false, -1, 0);
 
     Position afterStep(float loss, double took) {
-        return new Position(epoch, batch + 1, step + 1, lossSum + loss, seconds + took, false, best);
+        return new Position(epoch, batch + 1, step + 1, lossSum + loss, seconds + took, false, best,
+                sinceBest);
     }
 
     /** After the epoch's line is written. An epoch that {@code --max-steps} cut short can still be gone on with. */
     Position afterEpoch(boolean whole, double top1) {
         double better = Math.max(best, top1);
-        return whole ? new Position(epoch + 1, 0, step, 0, 0, false, better)
-                : new Position(epoch, batch, step, lossSum, seconds, true, better);
+        return whole ? new Position(epoch + 1, 0, step, 0, 0, false, better, top1 > best ? 0 : sinceBest + 1)
+                : new Position(epoch, batch, step, lossSum, seconds, true, better, sinceBest);
     }
 
     Position withSeconds(double more) {
-        return new Position(epoch, batch, step, lossSum, seconds + more, reported, best);
+        return new Position(epoch, batch, step, lossSum, seconds + more, reported, best, sinceBest);
     }
 
     /** Whether steps were made that no epoch's line tells of. */

@@ -21,7 +21,9 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
 
@@ -86,7 +88,8 @@ public final class Run {
             Program program = Plans.program(s, start.table());
             start.check(s, program);
             Plans.checkMemory(s, program);
-            RunSummary summary = step(s, new Tuned(program, start.table()), null, session -> { }, start.position());
+            RunSummary summary = step(s, new Tuned(program, start.table()), null, session -> { }, start.position(),
+                    Integer.MAX_VALUE).summary();
             // A process that ends before its fellows may be taken for a failed one by whoever has started them.
             team.share(new byte[0]);
             return summary;
@@ -119,7 +122,8 @@ public final class Run {
     private RunSummary begin(Path root) {
         Setup s = Setup.of(request.asked(), request.devices(), 0, this::say);
         try (var backend = s.backend()) {
-            Tuned tuned = plan(s, Optional.empty());
+            checkPhases(s);
+            Tuned tuned = plan(s.during(s.phase(0)), Optional.empty());
             InitialStates init = InitialStates.of(s, this::say);
             try (RunFolder folder = RunFolder.open(root, request.resume())) {
                 return train(s, tuned, folder, init::write, Position.START);
@@ -135,11 +139,12 @@ public final class Run {
             try (var backend = s.backend()) {
                 if (c == null) {
                     InitialStates init = InitialStates.of(s, this::say);
-                    return train(s, plan(s, Optional.empty()), folder, init::write, Position.START);
+                    return train(s, plan(s.during(s.phase(0)), Optional.empty()), folder, init::write, Position.START);
                 }
                 c.checkData(s);
                 say("going on at step %d".formatted(c.position().step()));
-                return train(s, plan(s, Optional.of(new TuningTable(c.tuning()))), folder,
+                Setup now = s.during(s.phase(c.position().epoch()));
+                return train(s, plan(now, Optional.of(new TuningTable(c.tuning()))), folder,
                         session -> Checkpoint.restore(folder.checkpoint(), session), c.position());
             }
         }
@@ -165,23 +170,67 @@ public final class Run {
         void into(Session session);
     }
 
-    private RunSummary train(Setup s, Tuned tuned, RunFolder folder, Filling filling, Position at) {
+    private static void checkPhases(Setup s) {
+        List<TransferOptions.Phase> phases = s.phases();
+        for (int i = 1; i < phases.size(); i++) {
+            Setup phase = s.during(phases.get(i));
+            TransferOptions.checkShrinks(phases.get(i), Plans.frozen(s.during(phases.get(i - 1))), Plans.frozen(phase));
+            // What does not fit is told before the first step, not in the middle of the run.
+            Plans.checkMemory(phase, Plans.program(phase, TuningTable.EMPTY));
+        }
+    }
+
+    /**
+     * Trains phase by phase: each has a plan and memory of its own, and goes on with the states of the one before, the
+     * optimizer's of what stays trained included.
+     */
+    private RunSummary train(Setup s, Tuned first, RunFolder folder, Filling beginning, Position start) {
         if (s.validation().isEmpty()) {
             say("no validation set: --val PATH or --val-split F would tell how good the network is");
         }
         s.options().config().write(folder.config());
-        writePlan(s, tuned, folder.plan());
-        Environment.here(s, request.command(), at.step()).append(folder.environment());
-        team.share(Start.of(s, tuned.program(), tuned.table(), at).write());
+        Environment.here(s, request.command(), start.step()).append(folder.environment());
+        team.share(Start.of(s, first.program(), first.table(), start).write());
         request.view().ifPresent(v -> v.show(folder.root()));
-        RunSummary summary = step(s, tuned, folder, filling, at);
-        writeReport(folder);
-        team.share(new byte[0]);
-        return summary;
+        Tuned tuned = first;
+        Filling filling = beginning;
+        Position at = start;
+        while (true) {
+            TransferOptions.Phase phase = s.phase(at.epoch());
+            int end = s.phases().stream().mapToInt(TransferOptions.Phase::from).filter(f -> f > phase.from()).findFirst()
+                    .orElse(Integer.MAX_VALUE);
+            writePlan(s.during(phase), tuned, folder.plan());
+            Ended ended = step(s.during(phase), tuned, folder, filling, at, end);
+            if (ended.done) {
+                writeReport(folder);
+                team.share(new byte[0]);
+                return ended.summary;
+            }
+            at = ended.at;
+            TransferOptions.Phase next = s.phase(at.epoch());
+            say("from epoch %d on: --freeze %s".formatted(at.epoch(), next.freeze()));
+            tuned = plan(s.during(next), Optional.empty());
+            // What only now begins to be trained gets fresh slots of the optimizer.
+            filling = session -> session.program().state().states().forEach((name, state) -> session.writeState(name,
+                    ended.states.getOrDefault(name, new float[Math.toIntExact(state.value().shape().elements())])));
+        }
     }
 
-    /** @param folder null on all ranks but the first */
-    private RunSummary step(Setup s, Tuned tuned, RunFolder folder, Filling filling, Position at) {
+    /**
+     * How a phase ended.
+     *
+     * @param states for the next phase; empty where the run is done
+     */
+    private record Ended(RunSummary summary, boolean done, Position at, Map<String, float[]> states) {
+    }
+
+    /**
+     * One phase.
+     *
+     * @param folder null on all ranks but the first
+     * @param end    the epoch before which it ends
+     */
+    private Ended step(Setup s, Tuned tuned, RunFolder folder, Filling filling, Position at, int end) {
         try (Signals signals = request.signals() ? Signals.install() : Signals.none();
              Session session = s.backend().load(tuned.program(), team.collectives())) {
             return orLeave(() -> {
@@ -190,11 +239,24 @@ public final class Run {
                 Optional<FreezeAudit> audit = !team.leads() ? Optional.empty() : FreezeAudit.begin(folder.freeze(),
                         at.step() > 0, s.options().net().freeze(), FreezeAudit.frozenStates(s.model(1).graph(),
                         Plans.frozen(s)), FreezeAudit.States.of(session));
-                try (Trainer trainer = new Trainer(s, team, folder, session, tuned.table(), signals, at, audit, request.log())) {
-                    return trainer.train();
+                try (Trainer trainer = new Trainer(s, team, folder, session, tuned.table(), signals, at, audit, end,
+                        request.log())) {
+                    RunSummary summary = trainer.train();
+                    return new Ended(summary, trainer.isDone(), trainer.position(),
+                            trainer.isDone() ? Map.of() : states(session));
                 }
             });
         }
+    }
+
+    private static Map<String, float[]> states(Session session) {
+        Map<String, float[]> states = new HashMap<>();
+        session.program().state().states().forEach((name, state) -> {
+            float[] values = new float[Math.toIntExact(state.value().shape().elements())];
+            session.readState(name, values);
+            states.put(name, values);
+        });
+        return states;
     }
 
     /** All ranks begin with rank 0's states. */

@@ -16,6 +16,8 @@ import java.util.stream.Stream;
 
 /** The folder of one run: the names of what lies in it, and the right to write there, which one process has at a time. */
 public final class RunFolder implements AutoCloseable {
+    /** Weights that were made for a run before it began, and that it begins with. */
+    private static final String START = "start.safetensors";
     private static final DateTimeFormatter STAMP = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss");
 
     private final Path root;
@@ -83,7 +85,8 @@ public final class RunFolder implements AutoCloseable {
 
     private static boolean hasVisibleFiles(Path root) throws IOException {
         try (Stream<Path> files = Files.list(root)) {
-            return files.map(p -> p.getFileName().toString()).anyMatch(name -> !name.startsWith(".") && !name.equals("slurm"));
+            return files.map(p -> p.getFileName().toString())
+                    .anyMatch(n -> !n.startsWith(".") && !n.equals(START) && !n.equals("slurm"));
         }
     }
 
@@ -112,6 +115,11 @@ public final class RunFolder implements AutoCloseable {
 
     private static Path config(Path root) {
         return root.resolve("config.toml");
+    }
+
+    /** Where weights lie that were made for the run in a folder, which may not be there yet. */
+    public static Path start(Path root) {
+        return root.resolve(START);
     }
 
     public Path root() {

@@ -202,6 +202,26 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
         return names;
     }
 
+    /** The phases of the run by what is frozen. */
+    List<TransferOptions.Phase> phases() {
+        return options.transfer().phases(options.net().freeze());
+    }
+
+    /** The phase that an epoch belongs to. */
+    TransferOptions.Phase phase(int epoch) {
+        return phases().reversed().stream().filter(p -> p.from() <= epoch).findFirst().orElseThrow();
+    }
+
+    /** The same for one phase alone: that is what is frozen, all the time. */
+    Setup during(TransferOptions.Phase phase) {
+        NetOptions n = options.net();
+        NetOptions frozen = new NetOptions(n.model(), n.classes(), n.channels(), n.resolution(), n.width(), n.depth(), n.phi(),
+                n.dropout(), n.dropPath(), n.init(), phase.freeze());
+        TrainOptions o = new TrainOptions(options.data(), options.variation(), frozen, options.recipe(), options.update(),
+                options.run(), options.together(), options.transfer());
+        return new Setup(o, train, validation, classes, backend, rank);
+    }
+
     /** Of products and activations. */
     public Precision precision() {
         return Precision.valueOf(options.run().precision().toUpperCase(Locale.ROOT));

@@ -52,7 +52,7 @@ public record TrainRequest(Config asked, Optional<Path> output, boolean resume, 
     }
 
     /** The folder of the run. */
-    Path folder() {
+    public Path folder() {
         return output.orElseGet(() -> {
             String model = asked.text("model").orElseThrow(() -> resume
                     ? UserError.usage("--resume needs --output RUN, or --model to find that model's last run")

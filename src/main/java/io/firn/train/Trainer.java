@@ -35,6 +35,7 @@ final class Trainer implements AutoCloseable {
     private final TrainStep step;
     private final States states;
     private final Optional<FreezeAudit> audit;
+    private final int end;
     private final Model model;
     private final long total;
     private final int stepsPerEpoch;
@@ -54,9 +55,12 @@ final class Trainer implements AutoCloseable {
     private int skippedInARow;
     private final Deque<TrainStep.Begun> underWay = new ArrayDeque<>();
 
-    /** @param audit what is frozen as it was at the run's start; empty where nothing is */
+    /**
+     * @param audit what is frozen as it was at the run's start; empty where nothing is
+     * @param end   the epoch before which the phase ends; epochs of the run's schedule go on beyond it
+     */
     Trainer(Setup setup, Team team, RunFolder folder, Session session, TuningTable tuning, Signals signals, Position at,
-            Optional<FreezeAudit> audit, PrintStream log) {
+            Optional<FreezeAudit> audit, int end, PrintStream log) {
         this.setup = setup;
         this.team = team;
         this.folder = folder;
@@ -76,6 +80,7 @@ final class Trainer implements AutoCloseable {
         states = new States(session);
         model = setup.model(1);
         this.audit = audit;
+        this.end = end;
         this.at = at;
         checkpointed = at.step();
         metrics = team.leads() ? Metrics.resume(folder.metrics(), at.step(), at.epochLines(total)) : null;
@@ -83,11 +88,11 @@ final class Trainer implements AutoCloseable {
         progress = Progress.of("train", total, at.step(), log);
     }
 
-    /** Trains to the end and writes the weights. */
+    /** Trains to the end of the phase, and where that is the run's, writes the weights. */
     RunSummary train() {
-        boolean isUnfinished = team.leads() && (at.step() < total || at.inEpoch() || !RunFolder.isFinished(folder.root()));
+        boolean isUnfinished = team.leads() && (!isDone() || !RunFolder.isFinished(folder.root()));
         team.busy(false);
-        while (at.step() < total || at.inEpoch()) {
+        while (!isDone() && at.epoch() < end) {
             trainEpoch();
             // The other ranks wait meanwhile, at the first exchange of the next epoch.
             team.busy(true);
@@ -95,11 +100,24 @@ final class Trainer implements AutoCloseable {
             team.busy(false);
         }
         if (isUnfinished) {
-            checkpoint();
             checkFrozen();
-            states.write(folder.weights(), model.graph(), card(), forwards());
+            if (isDone()) {
+                checkpoint();
+                states.write(folder.weights(), model.graph(), card(), forwards());
+            }
         }
         return summary();
+    }
+
+    /** Whether the run is at its end: by its length, or since validation has not become better for too long. */
+    boolean isDone() {
+        Integer patience = setup.options().transfer().patience();
+        return !at.inEpoch() && (at.step() >= total || patience != null && validation.isPresent()
+                && at.sinceBest() >= patience);
+    }
+
+    Position position() {
+        return at;
     }
 
     private void trainEpoch() {
@@ -200,7 +218,15 @@ final class Trainer implements AutoCloseable {
                 : String.format(Locale.ROOT, ", validation loss %.4f, top-1 %.2f %%, top-5 %.2f %%", e.loss(),
                 100 * e.top1(), 100 * e.top5()), at.seconds()));
         last = e;
+        sayIfOver(e, whole);
         at = at.afterEpoch(whole, e == null ? -1 : e.top1());
+    }
+
+    private void sayIfOver(Evaluation e, boolean whole) {
+        Integer patience = setup.options().transfer().patience();
+        if (patience != null && e != null && at.step() < total && at.afterEpoch(whole, e.top1()).sinceBest() >= patience) {
+            progress.say("validation has not become better for %d epochs: training ends (--patience)".formatted(patience));
+        }
     }
 
     /** Metrics of the network as it is, which is kept where it is the best so far; null without validation images. */
