@@ -7,9 +7,11 @@ import io.firn.backend.Tuned;
 import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.backend.cuda.cudnn.Execution;
 import io.firn.backend.cuda.cudnn.LibraryEngines;
+import io.firn.backend.cuda.cudnn.TunedEngines;
 import io.firn.backend.cuda.kernels.CubinCache;
 import io.firn.backend.cuda.kernels.KernelCall;
 import io.firn.backend.cuda.kernels.KernelCompiler;
+import io.firn.backend.cuda.kernels.KernelSource;
 import io.firn.backend.cuda.kernels.Nvrtc;
 import io.firn.backend.cuda.kernels.OwnKernels;
 import io.firn.error.UserError;
@@ -32,7 +34,6 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
-import java.util.stream.Stream;
 
 /** An NVIDIA GPU: cuDNN for products, own kernels for the rest, a CUDA graph a step. */
 public final class CudaBackend implements Backend {
@@ -90,7 +91,8 @@ public final class CudaBackend implements Backend {
                 PlanningEngines.versions(libraries), cache.resolve("cudnn"));
         var nvrtc = Nvrtc.load(libraries.entry(CudaLibrary.NVRTC).path().orElseThrow());
         SymbolLookup library = SymbolLookup.libraryLookup(CudaDriver.LIBRARY, Arena.global());
-        return new CudaBackend(new DriverDevice(library, index, gpu, Execution.Handle::open), engines, nvrtc, cache, PEAK_SIDE);
+        var device = new DriverDevice(library, index, gpu, Execution.Handle::open);
+        return new CudaBackend(device, engines, nvrtc, cache, PEAK_SIDE);
     }
 
     /** Why that GPU of this machine cannot be used, one line; empty where it can. */
@@ -128,11 +130,12 @@ public final class CudaBackend implements Backend {
     }
 
     private Engines engines(TuningTable table) {
-        return table.isDeterministic() ? deterministic : engines;
+        return table.isDeterministic() ? deterministic : new TunedEngines(engines, table.choices());
     }
 
     private Engines engines(Program program) {
-        return planned.stream().filter(p -> p.program.refersTo(program)).map(Planned::engines).findFirst().orElse(engines);
+        return planned.stream().filter(p -> p.program.refersTo(program)).map(Planned::engines).findFirst()
+                .orElse(engines);
     }
 
     @Override
@@ -146,7 +149,7 @@ public final class CudaBackend implements Backend {
 
     @Override
     public Tuned tune(List<PlanRequest> requests, TuningTable known, Predicate<Program> measure) {
-        return new Tuned(plan(known, requests), known);
+        return new CudaTuner(this, device, engines).tune(requests, known, measure);
     }
 
     @Override
@@ -171,13 +174,15 @@ public final class CudaBackend implements Backend {
 
     @Override
     public Session load(Program program) {
-        LaunchBinder.launches(program).stream().filter(l -> l.kernel().implementation().equals(CudaKernels.NO_ENGINE)).findFirst()
+        List<Launch> launches = LaunchBinder.launches(program);
+        launches.stream().filter(l -> l.kernel().implementation().equals(CudaKernels.NO_ENGINE)).findFirst()
                 .ifPresent(l -> {
                     throw UserError.other("cuDNN (%s) has no engine for %s (%s) on %s", engines.versions(), l.name(), l.op(),
                             target.name());
                 });
-        Map<String, byte[]> compiled = cubins.cubins(LaunchBinder.launches(program).stream().filter(l -> !LaunchBinder.isCudnn(l))
-                        .flatMap(CudaBackend::calls).map(KernelCall::source).toList(), "sm_" + device.properties().deviceVer() / 10,
+        List<KernelSource> sources = launches.stream().filter(l -> !LaunchBinder.isCudnn(l))
+                .flatMap(l -> OwnKernels.of(l).calls().stream()).map(KernelCall::source).toList();
+        Map<String, byte[]> compiled = cubins.cubins(sources, "sm_" + device.properties().deviceVer() / 10,
                 Runtime.getRuntime().availableProcessors());
         long needed = memory(program);
         long free = device.freeMemory();
@@ -186,10 +191,6 @@ public final class CudaBackend implements Backend {
                     + "CUDA's own; lower --batch or --resolution", needed / 1e9, target.name(), free / 1e9, RESERVED / 1e9);
         }
         return new CudaSession(device, engines(program), compiled, program);
-    }
-
-    private static Stream<KernelCall> calls(Launch l) {
-        return OwnKernels.of(l).calls().stream();
     }
 
     @Override

@@ -79,13 +79,19 @@ final class LaunchBinder {
                 .mapToLong(c -> Buffer.align(c.table().size())).sum();
     }
 
+    /** What cuDNN computes for a launch that is its. */
+    static CudnnGraph graph(Plan plan, Launch l) {
+        return new CudaKernels(Engines.notChecked("not asked"), plan.precision() == Precision.TF32, Map.of())
+                .lowered(l.subgraph())
+                .orElseThrow(() -> new IllegalStateException("cuDNN has no operations for " + l.subgraph()));
+    }
+
     Bound bind(Plan plan, Launch l) {
         return isCudnn(l) ? product(plan, l) : own(l);
     }
 
     private Bound product(Plan plan, Launch l) {
-        CudnnGraph graph = new CudaKernels(engines, plan.precision() == Precision.TF32, Map.of()).lowered(l.subgraph())
-                .orElseThrow(() -> new IllegalStateException("cuDNN has no operations for " + l.subgraph()));
+        CudnnGraph graph = graph(plan, l);
         byte[] finished = engines.plan(graph).orElseThrow(() -> UserError.other("cuDNN has no engine: %s",
                 engines.refusal(graph)));
         List<Long> addresses = new ArrayList<>(l.inputs().stream().map(this::address).toList());
@@ -97,7 +103,8 @@ final class LaunchBinder {
     private Bound own(Launch l) {
         KernelCalls calls = OwnKernels.of(l);
         if (calls.workspace() > l.workspace()) {
-            throw new IllegalStateException("%d bytes of workspace, the plan has %d".formatted(calls.workspace(), l.workspace()));
+            throw new IllegalStateException("%d bytes of workspace, the plan has %d".formatted(calls.workspace(),
+                    l.workspace()));
         }
         List<Bound> bound = new ArrayList<>();
         for (KernelCall c : calls.calls()) {
