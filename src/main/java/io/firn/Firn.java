@@ -1,6 +1,8 @@
 package io.firn;
 
 import io.firn.backend.Backend;
+import io.firn.finetune.Advice;
+import io.firn.finetune.Advisor;
 import io.firn.models.Model;
 import io.firn.models.ModelOptions;
 import io.firn.models.Models;
@@ -19,6 +21,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.function.Consumer;
 
 /**
@@ -73,6 +76,21 @@ public final class Firn {
     /** Trains as the request says: with a log, with signals heeded, on other devices. */
     public static RunSummary train(TrainRequest request) {
         return Run.train(request);
+    }
+
+    /**
+     * Measures a data set with given weights, and says what to freeze, why, and at what price.
+     *
+     * @param options those of a training by their long names; {@code init} names the weights
+     */
+    public static Advice advise(Map<String, ?> options) {
+        return advise(Config.of(options), Devices::local, OptionalDouble.empty(), true, _ -> { });
+    }
+
+    /** As {@link #advise(Map)}; see {@link Advisor#advise}. */
+    public static Advice advise(Config options, Devices devices, OptionalDouble budget, boolean measure,
+                                Consumer<String> say) {
+        return Advisor.advise(options, devices, budget, measure, say);
     }
 
     /**

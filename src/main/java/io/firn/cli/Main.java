@@ -23,8 +23,8 @@ import picocli.CommandLine.Spec;
         header = "Trains, fine-tunes and scales ResNet and EfficientNet.",
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {InfoCommand.class, ModelsCommand.class, SummaryCommand.class, PlanCommand.class, DataCommand.class,
-                TrainCommand.class, EvaluateCommand.class, PredictCommand.class, ConvertCommand.class, BenchCommand.class,
-                SelftestCommand.class, ReportCommand.class, BundleCommand.class, HelpCommand.class},
+                TrainCommand.class, AdviseCommand.class, EvaluateCommand.class, PredictCommand.class, ConvertCommand.class,
+                BenchCommand.class, SelftestCommand.class, ReportCommand.class, BundleCommand.class, HelpCommand.class},
         footer = {"", "Example: firn train --data fashion-mnist --model resnet20 --epochs 2"})
 public final class Main implements Runnable {
     @Option(names = "--debug", description = "Print the stack trace of a failure.", scope = ScopeType.INHERIT)

@@ -26,23 +26,8 @@ import picocli.CommandLine.Spec;
                 "  firn train --data photos/ --val-split 0.1 --model efficientnet_b0 --output runs/photos",
                 "  firn train --resume --output runs/photos"})
 final class TrainCommand implements Runnable {
-    @Option(names = "--data", paramLabel = "PATH",
-            description = "A folder of class folders, IDX or CIFAR files, or a built-in name: fashion-mnist.")
-    private String data;
-
-    @Option(names = "--model", paramLabel = "NAME", description = "A name of 'firn models'.")
-    private String model;
-
-    @Option(names = "--val", paramLabel = "PATH", description = "A set to validate with (default: the data set's own part).")
-    private String val;
-
-    @Option(names = "--val-split", paramLabel = "F", description = "Share of the images to hold out for validation.")
-    private Double valSplit;
-
-    @Option(names = "--init", paramLabel = "WEIGHTS",
-            description = "Weights to start from: safetensors, PyTorch's .pth or ONNX with torchvision's (or timm's) names, "
-                    + "or a run folder.")
-    private Path init;
+    @Mixin
+    private TaskMixin task;
 
     @Option(names = "--output", paramLabel = "RUN", description = "The run's folder (default: runs/MODEL-DATE).")
     private Path output;
@@ -66,14 +51,8 @@ final class TrainCommand implements Runnable {
     @Mixin
     private ComputeMixin compute;
 
-    @Option(names = "--device", paramLabel = "auto|cpu|cuda[:N]", description = "Where to compute (default: auto).")
-    private String device;
-
-    @Option(names = "--seed", paramLabel = "N", description = "Of weights, order, augmentation and dropout (default: 0).")
-    private Long seed;
-
-    @Option(names = "--deterministic", description = "The same bits in every run on this machine and thread count.")
-    private boolean deterministic;
+    @Mixin
+    private PlaceMixin place;
 
     @Option(names = "--checkpoint-every", paramLabel = "SECONDS", description = "Time between checkpoints (default: 60).")
     private Integer checkpointEvery;

@@ -44,7 +44,8 @@ final class Page {
     private Page() {
     }
 
-    private record Part(String id, String title, Optional<DomContent> content) {
+    /** @param content empty leaves the part out */
+    record Part(String id, String title, Optional<DomContent> content) {
     }
 
     static String of(List<RunFiles> runs, String title) {
@@ -58,8 +59,19 @@ final class Page {
                 new Part("calibration", "Reliability", ClassSections.calibration(runs, charts)),
                 new Part("memory", "Memory", PlanSections.memory(runs, charts)),
                 new Part("launches", "Launches", PlanSections.launches(runs)),
-                new Part("environment", "Environment", EnvironmentSection.of(runs)))
-                .stream().filter(part -> part.content.isPresent()).toList();
+                new Part("environment", "Environment", EnvironmentSection.of(runs)));
+        return of(runs.size() == 1 ? "Training report" : "Report on %d runs".formatted(runs.size()), title, parts, charts,
+                runs.size() == 1);
+    }
+
+    /**
+     * A page of any parts.
+     *
+     * @param kicker what kind of page it is, above the title
+     * @param single whether it is about one thing, so that what would stand side by side takes the whole width
+     */
+    static String of(String kicker, String title, List<Part> all, Chart.Charts charts, boolean single) {
+        List<Part> parts = all.stream().filter(part -> part.content.isPresent()).toList();
         return document(html(
                 head(meta().withCharset("utf-8"),
                         meta().attr("http-equiv", "Content-Security-Policy").withContent(POLICY),
@@ -67,8 +79,7 @@ final class Page {
                         meta().withName("color-scheme").withContent("light dark"),
                         j2html.TagCreator.title(title + " – Firn"),
                         style(rawHtml(resource(UPLOT + "dist/uPlot.min.css") + resource("report.css")))),
-                body(header(p(runs.size() == 1 ? "Training report" : "Report on %d runs".formatted(runs.size()))
-                                        .withClass("kicker"),
+                body(header(p(kicker).withClass("kicker"),
                                 h1(title),
                                 nav(each(parts, part -> a(part.title).withHref("#" + part.id)))
                                         .attr("aria-label", "Sections")),
@@ -80,7 +91,7 @@ final class Page {
                                 .withId("charts"),
                         script(rawHtml("/* uPlot:\n" + resource(UPLOT + "LICENSE") + "*/\n"
                                 + resource(UPLOT + "dist/uPlot.iife.min.js") + "\n" + resource("report.js"))))
-                        .withCondClass(runs.size() == 1, "single")
+                        .withCondClass(single, "single")
         ).withLang("en"));
     }
 

@@ -10,12 +10,12 @@ import java.lang.foreign.ValueLayout;
 import java.util.random.RandomGenerator;
 
 /** Fills a plan's inputs without a data set: random pixels and labels, and the numbers that steer a step. */
-final class FixedInputs {
+public final class FixedInputs {
     private FixedInputs() {
     }
 
     /** All inputs of the plan, for its first step at that learning rate. */
-    static void fill(Session session, Plan plan, double rate, RandomGenerator random) {
+    public static void fill(Session session, Plan plan, double rate, RandomGenerator random) {
         for (Value v : plan.graph().inputs()) {
             MemorySegment to = session.input(plan, v.name());
             switch (v.name()) {
@@ -38,7 +38,7 @@ final class FixedInputs {
     }
 
     /** What differs between steps; the first is 0. */
-    static void step(Session session, Plan plan, double rate, int step) {
+    public static void step(Session session, Plan plan, double rate, int step) {
         for (Value v : plan.graph().inputs()) {
             if (v.name().equals("rates")) {
                 MemorySegment to = session.input(plan, v.name()).fill((byte) 0);

@@ -7,6 +7,7 @@ import io.firn.error.UserError;
 import io.firn.models.Model;
 import io.firn.models.ModelOptions;
 import io.firn.models.Models;
+import io.firn.weights.WeightFile;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -86,6 +87,16 @@ public record ModelCard(String model, ModelOptions options, List<String> classes
             throw UserError.data("%s: its metadata describe no model: %s", file, String.valueOf(e.getMessage()).lines()
                     .findFirst().orElse("")).causedBy(e);
         }
+    }
+
+    /**
+     * What the weights that {@code --init} names say about themselves; empty where that is nothing.
+     *
+     * @throws UserError (data) where they cannot be read
+     */
+    public static Optional<ModelCard> ofWeights(Path init) {
+        Path file = WeightFiles.find(init);
+        return of(WeightFile.read(file).weights().metadata(), file);
     }
 
     private static OptionalDouble number(JsonNode node, String key) {

@@ -25,7 +25,7 @@ public record Preprocessing(int resize, int resolution, int channels, List<Doubl
     }
 
     /** A loader's options that take every image once, in the set's order. */
-    LoaderOptions inOrder(int batch, int workers) {
+    public LoaderOptions inOrder(int batch, int workers) {
         return new LoaderOptions(batch, resolution, resolution, channels, Augment.NONE, resize, false, 0, workers, false);
     }
 }

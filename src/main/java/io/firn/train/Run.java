@@ -6,8 +6,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.firn.backend.Session;
 import io.firn.backend.Tuned;
 import io.firn.error.UserError;
-import io.firn.graph.State;
-import io.firn.models.Model;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
@@ -15,10 +13,6 @@ import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import io.firn.report.Report;
 import io.firn.weights.AtomicFile;
-import io.firn.weights.Initializer;
-import io.firn.weights.Matching;
-import io.firn.weights.Tensor;
-import io.firn.weights.WeightFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -52,9 +46,9 @@ public final class Run {
         Setup s = Setup.of(request.asked(), request.devices(), this::say);
         try (var backend = s.backend()) {
             Tuned tuned = plan(s, Optional.empty());
-            Optional<Matching> init = init(s);
+            InitialStates init = InitialStates.of(s, this::say);
             try (RunFolder folder = RunFolder.open(root, request.resume())) {
-                return train(s, tuned, folder, session -> initialize(s, session, init), Position.START);
+                return train(s, tuned, folder, init::write, Position.START);
             }
         }
     }
@@ -66,9 +60,8 @@ public final class Run {
             Setup s = Setup.of(TrainOptions.resumed(before, request.asked()), request.devices(), this::say);
             try (var backend = s.backend()) {
                 if (c == null) {
-                    Optional<Matching> init = init(s);
-                    return train(s, plan(s, Optional.empty()), folder, session -> initialize(s, session, init),
-                            Position.START);
+                    InitialStates init = InitialStates.of(s, this::say);
+                    return train(s, plan(s, Optional.empty()), folder, init::write, Position.START);
                 }
                 c.checkData(s);
                 say("going on at step %d".formatted(c.position().step()));
@@ -91,17 +84,6 @@ public final class Run {
         Program program = Plans.program(s, given.get());
         Plans.checkMemory(s, program);
         return new Tuned(program, given.get());
-    }
-
-    private Optional<Matching> init(Setup s) {
-        return Optional.ofNullable(s.options().net().init()).map(name -> {
-            Path file = WeightFiles.find(Path.of(name));
-            WeightFile read = WeightFile.read(file);
-            read.messages().forEach(this::say);
-            Matching m = Matching.match(s.model(1).graph(), read.weights(), file.toString());
-            m.messages().forEach(this::say);
-            return m;
-        });
     }
 
     /** Fills a session's states. */
@@ -136,19 +118,6 @@ public final class Run {
             AtomicFile.write(folder.report(), Report.of(List.of(folder.root())).html().getBytes(StandardCharsets.UTF_8));
         } catch (RuntimeException | OutOfMemoryError | LinkageError e) {
             say("report.html was not written: %s; try again with: firn report %s".formatted(e.getMessage(), folder.root()));
-        }
-    }
-
-    /** Given tensors where there are, else fresh ones; one after the other, so that few are in Java's heap. */
-    private static void initialize(Setup s, Session session, Optional<Matching> init) {
-        Model model = s.model(1);
-        for (State state : session.program().state().states().values()) {
-            String name = state.name();
-            float[] given = init.map(m -> m.tensors().get(name)).map(Tensor::data).orElse(null);
-            session.writeState(name, given != null ? given : state.kind() == State.Kind.OPTIMIZER
-                    ? new float[Math.toIntExact(state.value().shape().elements())]
-                    : Initializer.initialize(model.graph(), s.options().run().seed(), model.initialization()::sampler,
-                    name::equals).get(name));
         }
     }
 

@@ -1,6 +1,8 @@
 package io.firn.train;
 
 import io.firn.backend.Backend;
+import io.firn.backend.HostMemory;
+import io.firn.backend.Tuned;
 import io.firn.data.Augment;
 import io.firn.data.Dataset;
 import io.firn.data.Datasets;
@@ -14,7 +16,10 @@ import io.firn.models.ModelOptions;
 import io.firn.models.Models;
 import io.firn.models.Preset;
 import io.firn.models.Scaling;
+import io.firn.plan.PlanRequest;
 import io.firn.plan.Precision;
+import io.firn.plan.TuningTable;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -29,11 +34,11 @@ import java.util.function.Consumer;
  *
  * @param classes names by label: the data set's, and numbers where {@code --classes} asks for more
  */
-record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, List<String> classes, Backend backend) {
+public record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, List<String> classes, Backend backend) {
 
     /** What has to be known of the options before the others can be resolved. */
     private record Asked(String model, String data, String val, Double valSplit, Long seed, Integer channels,
-                         Integer resolution, Double width, Double depth, Double phi) {
+                         Integer resolution, Double width, Double depth, Double phi, String init) {
         private static OptionalDouble optional(Double value) {
             return value == null ? OptionalDouble.empty() : OptionalDouble.of(value);
         }
@@ -51,7 +56,7 @@ record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, 
      * @param asked the command line over the configuration file
      * @throws UserError for options and data sets that make no sense
      */
-    static Setup of(Config asked, Devices devices, Consumer<String> say) {
+    public static Setup of(Config asked, Devices devices, Consumer<String> say) {
         Asked a = asked.bind(Asked.class);
         if (a.model == null) {
             throw NetOptions.missing();
@@ -125,8 +130,12 @@ record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, 
         resolution = model.options().resolution();
         int resize = train.uniformSize().isEmpty() ? preset.resize() : side.equals(Optional.of(resolution)) ? 0 : resolution;
         Optional<Normalization> own = train.normalization().map(n -> n.forChannels(channels));
+        // Weights go on seeing images as they were trained to, where their file says how that was.
+        Optional<Preprocessing> before = Optional.ofNullable(a.init).flatMap(i -> ModelCard.ofWeights(Path.of(i)))
+                .map(ModelCard::preprocessing).filter(p -> p.channels() == channels);
         return new Defaults.Facts(train.classes().size(), channels, resolution, resize,
-                own.map(n -> list(n.mean())).orElse(preset.mean()), own.map(n -> list(n.std())).orElse(preset.std()),
+                before.map(Preprocessing::mean).or(() -> own.map(n -> list(n.mean()))).orElse(preset.mean()),
+                before.map(Preprocessing::std).or(() -> own.map(n -> list(n.std()))).orElse(preset.std()),
                 train.size(), Defaults.batch(resolution), backend.bestPrecision().label(), "cpu",
                 Runtime.getRuntime().availableProcessors());
     }
@@ -146,16 +155,18 @@ record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, 
         return names;
     }
 
-    Precision precision() {
+    /** Of products and activations. */
+    public Precision precision() {
         return Precision.valueOf(options.run().precision().toUpperCase(Locale.ROOT));
     }
 
     /** The network for batches of that many images. */
-    Model model(int batch) {
+    public Model model(int batch) {
         return Models.build(options.net().model(), options.net().modelOptions(batch));
     }
 
-    Preprocessing preprocessing() {
+    /** How an image becomes the network's input. */
+    public Preprocessing preprocessing() {
         DataOptions d = options.data();
         return new Preprocessing(d.resizePixels(), options.net().resolution(), options.net().channels(), d.mean(), d.std());
     }
@@ -172,6 +183,17 @@ record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, 
     /** Batches to validate with: no larger than those to train on, whose memory they take. */
     LoaderOptions validating(int batch) {
         return preprocessing().inOrder(batch, options.data().workers());
+    }
+
+    /**
+     * Plans with the kernels that a training here takes: measured once on a machine, or with {@code --deterministic} by
+     * estimate.
+     */
+    public Tuned plan(List<PlanRequest> requests) {
+        return options.run().deterministic()
+                ? new Tuned(backend.plan(TuningTable.DETERMINISTIC, requests), TuningTable.DETERMINISTIC)
+                : TuningCache.tuned(backend, requests,
+                        p -> backend.memory(p) <= backend.freeMemory().orElseGet(HostMemory::available));
     }
 
     int validationBatch(int batch) {

@@ -1,0 +1,156 @@
+package io.firn.finetune;
+
+import io.firn.data.Dataset;
+import io.firn.data.Sampling;
+import io.firn.error.UserError;
+import io.firn.models.Model;
+import io.firn.train.Config;
+import io.firn.train.Devices;
+import io.firn.train.InitialStates;
+import io.firn.train.ModelCard;
+import io.firn.train.Setup;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+
+/**
+ * Measures a data set with given weights, and says what to freeze: one forward pass over a sample with the weights and one
+ * without, shift, similarity, size, a proposal, and the price of each alternative.
+ */
+public final class Advisor {
+    private static final int MOST_PER_CLASS = 50;
+    private static final int MOST_IMAGES = 5_000;
+    private static final long OTHER_SEED = 0x5EED;
+
+    private final Config asked;
+    private final Devices devices;
+    private final Chooser chooser;
+    private final Consumer<String> say;
+
+    private Advisor(Config asked, Devices devices, Chooser chooser, Consumer<String> say) {
+        this.asked = asked;
+        this.devices = devices;
+        this.chooser = chooser;
+        this.say = say;
+    }
+
+    /**
+     * Measures and proposes.
+     *
+     * @param asked   options of a training by their long names; {@code init} is needed, {@code model} and its factors are
+     *                the file's where it says them
+     * @param budget  seconds for short trainings that confirm the proposal or overrule it; empty for none
+     * @param measure whether to time a few steps of each alternative
+     * @param say     takes what there is to say meanwhile
+     * @throws UserError (usage, data) for options and data that allow no advice
+     */
+    public static Advice advise(Config asked, Devices devices, OptionalDouble budget, boolean measure,
+                                Consumer<String> say) {
+        return new Advisor(completed(asked), devices, Chooser.DEFAULT, say).run(budget, measure);
+    }
+
+    /**
+     * The options with what the weights say of themselves: the model and its factors.
+     *
+     * @throws UserError (usage) where there are no weights
+     */
+    static Config completed(Config asked) {
+        String init = asked.text("init").orElseThrow(() -> UserError.usage("--init is missing: what to freeze can only be "
+                + "measured with the weights that are to be trained further; give a weight file or a run folder"));
+        Optional<ModelCard> card = ModelCard.ofWeights(Path.of(init));
+        if (card.isEmpty()) {
+            return asked;
+        }
+        Map<String, Object> known = new LinkedHashMap<>();
+        if (!asked.has("model") || asked.text("model").orElseThrow().equals(card.get().model())) {
+            known.put("model", card.get().model());
+            if (!asked.has("phi")) {
+                card.get().options().width().ifPresent(w -> known.put("width", w));
+                card.get().options().depth().ifPresent(d -> known.put("depth", d));
+            }
+        }
+        return asked.over(Config.of(known));
+    }
+
+    private Advice run(OptionalDouble budget, boolean measure) {
+        budget.ifPresent(b -> {
+            if (!(b > 0)) {
+                throw UserError.usage("--budget %s: seconds above 0", b);
+            }
+        });
+        // What is frozen is what is asked for here, whatever a configuration file says.
+        Setup setup = Setup.of(asked.with("freeze", "none"), devices, say);
+        try (var backend = setup.backend()) {
+            check(setup.train());
+            InitialStates states = InitialStates.of(setup, say);
+            Advice advice = advise(setup, states, measure);
+            if (budget.isEmpty()) {
+                return advice;
+            }
+            return confirmed(advice, setup, budget.getAsDouble());
+        }
+    }
+
+    /** Refuses sets of which nothing can be learned about similarity. */
+    private static void check(Dataset train) {
+        int[] counts = Sampling.counts(train);
+        int present = (int) Arrays.stream(counts).filter(c -> c > 0).count();
+        if (present < 2) {
+            throw UserError.data("%s has images of %d class: there is nothing to tell apart; at least two are needed",
+                    train.name(), present);
+        }
+        List<String> single = IntStream.range(0, counts.length).filter(k -> counts[k] == 1)
+                .mapToObj(train.classes()::get).toList();
+        if (!single.isEmpty()) {
+            throw UserError.data("%s has a single image of class %s: each is judged by the others of its class, so give at "
+                    + "least two, or choose what to freeze by --freeze", train.name(), String.join(", ",
+                    single.subList(0, Math.min(5, single.size()))) + (single.size() > 5 ? ", …" : ""));
+        }
+    }
+
+    private Advice advise(Setup setup, InitialStates states, boolean measure) {
+        Dataset train = setup.train();
+        Model model = setup.model(1);
+        long seed = setup.options().run().seed();
+        Dataset sample = Sampling.perClass(train, MOST_PER_CLASS, MOST_IMAGES, seed);
+        say.accept("measuring %,d of %,d images with and without the weights".formatted(sample.size(), train.size()));
+        InputCheck input = InputCheck.of(setup, sample, states);
+        input.told().forEach(say);
+        List<String> taps = Cuts.taps(model);
+        Measurement given = Measurement.of(setup, sample, setup.preprocessing(), states, taps,
+                Measurement.Look.TAPS_AND_NORMS, _ -> { }, _ -> { });
+        Measurement random = Measurement.of(setup, sample, setup.preprocessing(), states.random(seed ^ OTHER_SEED), taps,
+                Measurement.Look.TAPS, _ -> { }, _ -> { });
+        int classes = train.classes().size();
+        List<Similarity> similarity = Similarity.of(given.features(), random.features(), given.labels(), classes);
+        LearningCurve curve = LearningCurve.of(given.features().lastEntry().getValue(), given.labels(), classes, seed);
+        Chooser.Choice choice = chooser.choose(model, similarity, curve, train.size(), classes);
+        List<Arm> arms = Arm.priced(setup, states, Cuts.after(model, Similarity.best(similarity).tap()),
+                choice.freeze(), measure);
+        int[] counts = Sampling.counts(train);
+        return new Advice(model.name(), setup.options().net().init(), train.name(), setup.precision().label(),
+                setup.options().recipe().batch(), train.size(), classes, given.labels().length, input.told(), input,
+                Shift.of(model.graph(), given.norms(), states, seed),
+                (double) Arrays.stream(counts).max().orElse(0) / train.size(), similarity, curve,
+                choice.quadrant().label(), choice.freeze(), choice.why(), arms, null);
+    }
+
+    private Advice confirmed(Advice a, Setup setup, double budget) {
+        List<Arm> different = new ArrayList<>();
+        a.arms().stream().filter(arm -> !arm.name().equals(Arm.SCRATCH)).forEach(different::add);
+        Config options = setup.validation().isPresent() ? asked : asked.with("val-split", 0.2);
+        Confirmation c = Confirmation.of(options, different, budget, devices, say);
+        boolean agrees = c.freeze().equals(a.freeze());
+        return new Advice(a.model(), a.init(), a.data(), a.precision(), a.batch(), a.images(), a.classes(), a.sampled(),
+                a.first(), a.input(), a.shift(), a.chance(), a.similarity(), a.curve(), a.quadrant(), c.freeze(),
+                agrees ? a.why() + "; short trainings agree" : "short trainings did best with --freeze %s; measured alone, it was %s: %s"
+                        .formatted(c.freeze(), a.freeze(), a.why()), a.arms(), c);
+    }
+}

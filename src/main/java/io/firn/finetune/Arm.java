@@ -1,0 +1,138 @@
+package io.firn.finetune;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import io.firn.backend.Backend;
+import io.firn.backend.HostMemory;
+import io.firn.backend.Session;
+import io.firn.graph.State;
+import io.firn.models.Model;
+import io.firn.models.NearNames;
+import io.firn.plan.FreezeSpec;
+import io.firn.plan.Plan;
+import io.firn.plan.PlanRequest;
+import io.firn.plan.Program;
+import io.firn.train.FixedInputs;
+import io.firn.train.InitialStates;
+import io.firn.train.Setup;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.SequencedMap;
+import java.util.Set;
+
+/**
+ * One way to train the network, with its price: from its plan, and from a few steps that were timed.
+ *
+ * @param name        for people
+ * @param freeze      the value of {@code --freeze}
+ * @param trained     parameters that are trained
+ * @param predictedMs of a step, by the plan
+ * @param measuredMs  of a step, median of a few; null where none was run
+ * @param epochS      seconds of an epoch, by the measured step where there is one; images are taken to be ready in time
+ * @param memory      bytes of both arenas
+ * @param launches    of a step
+ * @param removed     launches that freezing takes away
+ */
+public record Arm(String name, String freeze, @JsonProperty("trainable_parameters") long trained,
+           @JsonProperty("predicted_ms") double predictedMs, @JsonProperty("measured_ms") Double measuredMs,
+           @JsonProperty("epoch_s") double epochS, long memory, int launches, int removed) {
+    static final String HEAD = "head";
+    static final String LAST_STAGE = "last stage";
+    static final String HALF = "half";
+    static final String ALL = "all";
+    static final String SCRATCH = "from scratch";
+
+    /** So small that nothing diverges on noise. */
+    private static final double RATE = 1e-5;
+    private static final int WARM_UP = 2;
+    private static final int STEPS = 5;
+    private static final double LONGEST_MS = 10_000;
+
+    /** The usual arms' values of {@code --freeze} by name; two that come to the same are listed once. */
+    static SequencedMap<String, String> usual(Model model) {
+        SequencedMap<String, String> arms = new LinkedHashMap<>();
+        arms.put(HEAD, "head");
+        arms.put(LAST_STAGE, Cuts.until(Cuts.lastStage(model)));
+        if (!arms.containsValue(Cuts.until(Cuts.half(model)))) {
+            arms.put(HALF, Cuts.until(Cuts.half(model)));
+        }
+        arms.put(ALL, "none");
+        return arms;
+    }
+
+    /**
+     * Prices the usual arms, that cut at the best tap, and any other.
+     *
+     * @param best    what {@code --freeze} is to train all behind the best tap
+     * @param chosen  what is proposed
+     * @param measure whether to time a few steps of each that fits into memory
+     */
+    static List<Arm> priced(Setup setup, InitialStates states, String best, String chosen, boolean measure) {
+        SequencedMap<String, String> wanted = new LinkedHashMap<>(usual(setup.model(1)));
+        if (!wanted.containsValue(best)) {
+            wanted.put("best tap", best);
+        }
+        if (!wanted.containsValue(chosen)) {
+            wanted.put("proposed", chosen);
+        }
+        int whole = program(setup, "none").plans().getFirst().launches().size();
+        List<Arm> arms = new ArrayList<>();
+        wanted.forEach((name, freeze) -> arms.add(priced(setup, states, name, freeze, whole, measure)));
+        Arm all = arms.stream().filter(a -> a.name.equals(ALL)).findFirst().orElseThrow();
+        arms.add(new Arm(SCRATCH, all.freeze, all.trained, all.predictedMs, all.measuredMs, all.epochS, all.memory,
+                all.launches, all.removed));
+        return arms;
+    }
+
+    private static Arm priced(Setup setup, InitialStates states, String name, String freeze, int whole, boolean measure) {
+        Program program = program(setup, freeze);
+        Plan plan = program.plans().getFirst();
+        Double measured = measure && program.bytes() <= HostMemory.available()
+                ? (Double) measured(setup.backend(), states, program) : null;
+        long trained = plan.graph().states(State.Kind.PARAMETER).stream()
+                .filter(s -> plan.graph().updates().containsKey(s.name())).mapToLong(s -> s.value().shape().elements()).sum();
+        double ms = measured == null ? plan.predictedMs() : measured;
+        return new Arm(name, freeze, trained, plan.predictedMs(), measured,
+                setup.train().size() / plan.batch() * ms / 1e3, program.bytes(), plan.launches().size(),
+                whole - plan.launches().size());
+    }
+
+    private static Program program(Setup setup, String freeze) {
+        int batch = setup.options().recipe().batch();
+        Model model = setup.model(batch);
+        Set<String> frozen = FreezeSpec.frozen(freeze, model.graph(), NearNames::of);
+        var update = setup.options().recipe().update();
+        return setup.plan(List.of(new PlanRequest("train", model.graph(), setup.preprocessing().mean(),
+                setup.preprocessing().std(), setup.precision(), Optional.of(new PlanRequest.Training(frozen, _ -> update,
+                setup.options().recipe().labelSmoothing()))))).program();
+    }
+
+    private static double measured(Backend backend, InitialStates states, Program program) {
+        try (Session session = backend.load(program)) {
+            states.write(session);
+            Plan plan = program.plans().getFirst();
+            FixedInputs.fill(session, plan, RATE, new Random(1));
+            double[] ms = new double[STEPS];
+            double total = 0;
+            for (int i = -WARM_UP; i < STEPS; i++) {
+                FixedInputs.step(session, plan, RATE, i + WARM_UP);
+                long start = System.nanoTime();
+                session.step(plan);
+                double took = (System.nanoTime() - start) / 1e6;
+                total += took;
+                if (i >= 0) {
+                    ms[i] = took;
+                }
+                if (i >= 0 && total > LONGEST_MS) {
+                    ms = Arrays.copyOf(ms, i + 1);
+                    break;
+                }
+            }
+            Arrays.sort(ms);
+            return ms[ms.length / 2];
+        }
+    }
+}
