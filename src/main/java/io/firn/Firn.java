@@ -1,6 +1,7 @@
 package io.firn;
 
 import io.firn.backend.Backend;
+import io.firn.cluster.Ranked;
 import io.firn.finetune.Advice;
 import io.firn.finetune.Advisor;
 import io.firn.models.Model;
@@ -12,7 +13,6 @@ import io.firn.train.Classifier;
 import io.firn.train.Config;
 import io.firn.train.Converted;
 import io.firn.train.Devices;
-import io.firn.train.Run;
 import io.firn.train.RunSummary;
 import io.firn.train.StepRequest;
 import io.firn.train.TrainRequest;
@@ -75,7 +75,7 @@ public final class Firn {
 
     /** Trains as the request says: with a log, with signals heeded, on other devices. */
     public static RunSummary train(TrainRequest request) {
-        return Run.train(request);
+        return Ranked.train(request, System.getenv());
     }
 
     /**

@@ -1,5 +1,6 @@
 package io.firn.backend;
 
+import io.firn.error.UserError;
 import io.firn.plan.Kernels;
 import io.firn.plan.PlanRequest;
 import io.firn.plan.Planner;
@@ -58,6 +59,19 @@ public interface Backend extends AutoCloseable {
      * @throws io.firn.error.UserError (memory) where there is not enough
      */
     Session load(Program program);
+
+    /**
+     * The same for one of several ranks.
+     *
+     * @throws io.firn.error.UserError (usage) where the device cannot exchange anything
+     */
+    default Session load(Program program, Collectives ranks) {
+        if (ranks.ranks() > 1) {
+            throw UserError.usage("%s trains on a single rank only: exchanging gradients is planned for it, but not yet "
+                    + "driven", target().name());
+        }
+        return load(program);
+    }
 
     /** Measures what this device reaches at best: about half a second of all its threads. */
     Peaks measurePeaks();

@@ -14,6 +14,7 @@ import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
+import io.firn.plan.Ranks;
 import io.firn.plan.Target;
 import io.firn.train.DeviceMemory;
 import io.firn.train.StepRequest;
@@ -30,7 +31,8 @@ import picocli.CommandLine.ParentCommand;
         footer = {"", "The kernels are those that firn train and firn bench use here: measured once on a machine, so",
                 "that the first plan of new shapes takes seconds; with --deterministic, and where the memory",
                 "does not suffice, by estimate.",
-                "", "Example: firn plan resnet50 --batch 16 --precision bf16 --freeze until:layer4"})
+                "", "Examples:", "  firn plan resnet50 --batch 16 --precision bf16 --freeze until:layer4",
+                "  firn plan resnet50 --target h100 --engines assume --ranks 1000 --batch 256000"})
 final class PlanCommand implements Runnable {
     private static final String CPU = "cpu";
 
@@ -49,6 +51,14 @@ final class PlanCommand implements Runnable {
                     + "it is known to have (default: ${DEFAULT-VALUE}).")
     private Engine engines;
 
+    @Option(names = "--ranks", paramLabel = "N", defaultValue = "1",
+            description = "Ranks that share the batch and exchange gradients (default: ${DEFAULT-VALUE}; without --batch "
+                    + "each takes the default number of images).")
+    private int ranks;
+
+    @Option(names = "--sync-bn", description = "Batch norms take their statistics over all ranks.")
+    private boolean syncBn;
+
     @Mixin
     private ComputeMixin compute;
 
@@ -63,7 +73,7 @@ final class PlanCommand implements Runnable {
 
     @Override
     public void run() {
-        StepRequest request = step.request(model);
+        StepRequest request = step.request(model, ranks());
         if (target.equals(CPU)) {
             try (Backend backend = firn.devices().open(target, compute.threads())) {
                 Precision precision = compute.precision(backend);
@@ -87,6 +97,13 @@ final class PlanCommand implements Runnable {
         CheckedPlans quick = new CheckedPlans(gpu, Engines.notChecked("not asked"), _ -> { });
         DeviceMemory.check(program, request.model().options().batch(), b -> quick.plan(request.withBatch(b).planned(precision)));
         show(request, program, request.unfrozen().map(r -> plans.plan(r.planned(precision))));
+    }
+
+    private Ranks ranks() {
+        if (ranks < 1) {
+            throw UserError.usage("--ranks %d: at least 1 trains", ranks);
+        }
+        return Ranks.of(ranks, syncBn);
     }
 
     private void sayWhatIsAsked(int graphs) {

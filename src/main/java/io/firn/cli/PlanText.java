@@ -1,5 +1,6 @@
 package io.firn.cli;
 
+import io.firn.plan.Exchanged;
 import io.firn.plan.Launch;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanMemory;
@@ -25,6 +26,9 @@ final class PlanText {
         text.append("FLOPs: %s forward, %s backward%n%n".formatted(Console.count(report.flops().forward()),
                 Console.count(report.flops().backward())));
         text.append(memory(report.memory()));
+        if (report.exchanged() != null) {
+            text.append(exchanged(report.exchanged()));
+        }
         if (!freeze.equals("none")) {
             text.append("\n--freeze %s against the whole:\n".formatted(freeze)).append(against(report));
         }
@@ -75,6 +79,13 @@ final class PlanText {
 
     private static String percent(double share) {
         return String.format(Locale.ROOT, "%.1f %%", 100 * share);
+    }
+
+    private static String exchanged(Exchanged e) {
+        return String.format(Locale.ROOT, "%n%,d ranks: %d all-reduces of %s bytes; each rank sends %s bytes a step (%s)%n"
+                + "predicted, not measured: %s ms, of which %s ms are not hidden; efficiency %.1f %%%n", e.ranks(), e.launches(),
+                Console.count(e.bytes()), Console.count(e.wireBytes()), e.network(), ms(e.ms()), ms(e.exposedMs()),
+                100 * e.efficiency());
     }
 
     private static String ms(double milliseconds) {

@@ -1,6 +1,8 @@
 package io.firn.cli;
 
+import io.firn.error.UserError;
 import io.firn.models.Model;
+import io.firn.plan.Ranks;
 import io.firn.train.Defaults;
 import io.firn.train.Recipe;
 import io.firn.train.StepRequest;
@@ -32,11 +34,21 @@ final class StepMixin {
     @Mixin
     private NetMixin net;
 
+    /** For a single rank. */
     StepRequest request(String model) {
-        Model built = net.build(model, batch != null ? batch : 1);
+        return request(model, Ranks.ONE);
+    }
+
+    /** @param ranks that share the batch */
+    StepRequest request(String model, Ranks ranks) {
+        if (batch != null && batch % ranks.count() != 0) {
+            throw UserError.usage("--batch %d cannot be shared by %d ranks", batch, ranks.count());
+        }
+        Model built = net.build(model, batch != null ? batch / ranks.count() : 1);
         if (batch == null) {
             built = net.build(model, Defaults.batch(built.options().resolution()));
         }
-        return new StepRequest(built, mode, freeze, Optional.ofNullable(optimizer), deterministic);
+        return new StepRequest(built, mode, freeze, Optional.ofNullable(optimizer), deterministic,
+                ranks);
     }
 }

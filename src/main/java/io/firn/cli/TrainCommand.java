@@ -24,7 +24,8 @@ import picocli.CommandLine.Spec;
         sortOptions = false,
         footer = {"", "Examples:", "  firn train --data fashion-mnist --model resnet20 --epochs 2",
                 "  firn train --data photos/ --val-split 0.1 --model efficientnet_b0 --output runs/photos",
-                "  firn train --resume --output runs/photos"})
+                "  firn train --resume --output runs/photos",
+                "  firn train --data photos/ --model resnet50 --ranks 2 --sync-bn --batch 64"})
 final class TrainCommand implements Runnable {
     @Mixin
     private TaskMixin task;
@@ -56,6 +57,9 @@ final class TrainCommand implements Runnable {
 
     @Option(names = "--checkpoint-every", paramLabel = "SECONDS", description = "Time between checkpoints (default: 60).")
     private Integer checkpointEvery;
+
+    @Mixin
+    private RanksMixin ranks;
 
     @Mixin
     private OutputMixin print;

@@ -1,6 +1,7 @@
 package io.firn.oracle;
 
 import io.firn.graph.Activation;
+import io.firn.graph.Collective;
 import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
 import io.firn.graph.Drop;
@@ -53,6 +54,8 @@ public final class Interpreter {
     private static List<double[]> run(Op op, List<Array> in, Shape out) {
         return switch (op) {
             case Activation a -> List.of(PointwiseOracle.run(a, in));
+            case Collective.AllReduce r -> in.stream().map(a -> Array.map(a.shape(),
+                    (i, c) -> a.data()[i] * r.reduction().ofEqual(r.ranks()))).toList();
             case Conversion c -> List.of(PointwiseOracle.run(c, in));
             case Convolution c -> List.of(ConvolutionOracle.run(c, in));
             case Drop d -> List.of(PointwiseOracle.run(d, in));

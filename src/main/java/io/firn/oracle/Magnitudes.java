@@ -3,6 +3,7 @@ package io.firn.oracle;
 import static io.firn.oracle.Array.map;
 
 import io.firn.graph.Activation;
+import io.firn.graph.Collective;
 import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
 import io.firn.graph.DType;
@@ -106,6 +107,7 @@ public final class Magnitudes {
             case Convolution c -> ofProducts(op, in);
             case Linear.BiasGrad l -> ofSums(op, in);
             case Linear l -> ofProducts(op, in);
+            case Collective r -> ofSums(op, in);
             case Elementwise e -> ofSums(op, in);
             case Gate g -> ofProducts(op, in);
             case Drop d -> ofSums(op, in);

@@ -1,5 +1,6 @@
 package io.firn.oracle;
 
+import io.firn.graph.Collective;
 import io.firn.graph.Op;
 import io.firn.graph.State;
 import io.firn.graph.Value;
@@ -10,6 +11,7 @@ import io.firn.plan.Plan;
 import io.firn.plan.Program;
 import io.firn.plan.Subgraph;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -80,6 +82,47 @@ public final class PlanOracle {
      *                               find what it should
      */
     public void step(Plan plan) {
+        step(List.of(this), plan);
+    }
+
+    /**
+     * Runs one step of several ranks, each of which has its own states and inputs, launch by launch beside each other.
+     *
+     * @param ranks all over the same program
+     */
+    public static void step(List<PlanOracle> ranks, Plan plan) {
+        ranks.forEach(r -> r.begin(plan));
+        for (Launch l : plan.launches()) {
+            boolean alone = ranks.size() == 1 || !(l.subgraph().nodes().getFirst().op() instanceof Collective.AllReduce);
+            if (alone) {
+                ranks.forEach(r -> r.run(plan, l));
+            } else {
+                reduce(ranks, plan, l);
+            }
+        }
+        ranks.forEach(r -> r.end(plan));
+    }
+
+    private static void reduce(List<PlanOracle> ranks, Plan plan, Launch l) {
+        var op = (Collective.AllReduce) l.subgraph().nodes().getFirst().op();
+        Op.check(op.ranks() == ranks.size(), "%s is for %d ranks, not %d", l.name(), op.ranks(), ranks.size());
+        List<double[]> sums = null;
+        for (PlanOracle r : ranks) {
+            checkInPlace(l);
+            List<double[]> in = r.operands(plan, l);
+            sums = sums == null ? in.stream().map(double[]::clone).toList() : sums;
+            for (int i = 0; r != ranks.getFirst() && i < in.size(); i++) {
+                for (int j = 0; j < in.get(i).length; j++) {
+                    sums.get(i)[j] += in.get(i)[j];
+                }
+            }
+        }
+        double share = op.reduction().ofEqual(ranks.size()) / ranks.size();
+        List<double[]> out = sums.stream().map(s -> Arrays.stream(s).map(x -> x * share).toArray()).toList();
+        ranks.forEach(r -> r.write(plan, l, out));
+    }
+
+    private void begin(Plan plan) {
         Set<Content> lasting = new HashSet<>();
         plan.graph().inputs().forEach(v -> lasting.add(Content.value(plan.name(), v)));
         if (plan != entered) {
@@ -89,7 +132,9 @@ public final class PlanOracle {
         }
         plan.prepare().forEach(l -> l.subgraph().outputs().forEach(v -> lasting.add(Content.value(plan.name(), v))));
         memory.expire(lasting::contains);
-        plan.launches().forEach(l -> run(plan, l));
+    }
+
+    private void end(Plan plan) {
         outputs.clear();
         plan.graph().outputs().forEach((name, v) -> outputs.put(name,
                 memory.read("output " + name, content(plan, v), plan.buffers().get(v))));
@@ -114,16 +159,23 @@ public final class PlanOracle {
         checkInPlace(l);
         // Before the operands are read and after the results are written: neither survives under a workspace.
         poison(l);
+        write(plan, l, compute(l.subgraph(), operands(plan, l)));
+        poison(l);
+    }
+
+    private List<double[]> operands(Plan plan, Launch l) {
         List<double[]> in = new ArrayList<>();
         for (int i = 0; i < l.inputs().size(); i++) {
             in.add(memory.read(l.name(), content(plan, l.subgraph().inputs().get(i)), l.inputs().get(i)));
         }
-        List<double[]> out = compute(l.subgraph(), in);
+        return in;
+    }
+
+    private void write(Plan plan, Launch l, List<double[]> out) {
         for (int i = 0; i < out.size(); i++) {
             memory.write(l.name(), Content.value(plan.name(), l.subgraph().outputs().get(i)), l.outputs().get(i),
                     out.get(i));
         }
-        poison(l);
     }
 
     private void poison(Launch l) {

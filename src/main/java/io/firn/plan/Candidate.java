@@ -2,6 +2,7 @@ package io.firn.plan;
 
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * One way to compute a subgraph in a launch.
@@ -18,6 +19,11 @@ public record Candidate(Kernel kernel, List<Layout> inputs, List<Layout> outputs
         inputs = List.copyOf(inputs);
         outputs = List.copyOf(outputs);
         inPlace = List.copyOf(inPlace);
+    }
+
+    /** Each result may lie where the operand of the same number did. */
+    public static Candidate inPlace(Kernel kernel, List<Layout> layouts) {
+        return new Candidate(kernel, layouts, layouts, 0, IntStream.range(0, layouts.size()).mapToObj(List::of).toList());
     }
 
     /** Without results in place. */

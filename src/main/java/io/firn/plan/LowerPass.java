@@ -78,7 +78,7 @@ final class LowerPass {
             }
         }
         Scratch scratch = layOut(prepare, step);
-        Estimate estimate = new Estimate(target, request.precision());
+        Estimate estimate = new Estimate(target, request.precision(), request.ranks());
         List<Launch> prepared = new ArrayList<>();
         List<Launch> launches = new ArrayList<>();
         for (int i = 0; i < prepare.size(); i++) {
@@ -118,7 +118,7 @@ final class LowerPass {
             bytes += 2 * c.candidate.workspace();
         }
         Phase phase = s.nodes().getFirst().phase();
-        return new Launch(s.anchor().name(), phase, 0, c.candidate.kernel(), s, in, out, c.candidate.workspace(),
+        return new Launch(s.anchor().name(), phase, Streams.of(s), c.candidate.kernel(), s, in, out, c.candidate.workspace(),
                 workspaceOffset, s.flops(), bytes, estimate.milliseconds(s, bytes), c.reason);
     }
 
@@ -165,8 +165,12 @@ final class LowerPass {
             }
         }
         lasting.forEach(v -> lastUse.put(v, end));
+        // A collective reads until someone waits for it; only its own results may lie there before.
+        int[] joins = Streams.joins(all.stream().map(Choice::subgraph).toList());
+        keepForCollectives(all, joins, lastUse, false);
         placeStates();
         Map<Value, Value> takenOver = takeOver(all, lasting, lastUse);
+        keepForCollectives(all, joins, lastUse, true);
 
         // A buffer lives until the last value that takes it over has been read.
         takenOver.keySet().forEach(v -> lastUse.merge(root(v, takenOver), lastUse.get(v), Math::max));
@@ -205,6 +209,19 @@ final class LowerPass {
             workspaces[i] = workspaceBlock[i] < 0 ? 0 : a.offsets()[workspaceBlock[i]];
         }
         return new Scratch(workspaces, a.bytes(), MemoryPass.live(blocks));
+    }
+
+    /** @param own whether those operands are meant that the collective is the last to read */
+    private static void keepForCollectives(List<Choice> all, int[] joins, Map<Value, Integer> lastUse, boolean own) {
+        for (int i = 0; i < joins.length; i++) {
+            if (Streams.of(all.get(i).subgraph()) == Streams.COLLECTIVES) {
+                for (Value v : all.get(i).subgraph().inputs()) {
+                    if (own || lastUse.get(v) > i) {
+                        lastUse.merge(v, joins[i], Math::max);
+                    }
+                }
+            }
+        }
     }
 
     /** States lie where the program has them; what replaces a state is written over it. */

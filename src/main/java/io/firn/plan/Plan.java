@@ -35,8 +35,9 @@ public record Plan(String name, Graph graph, Target target, Precision precision,
         return graph.inputs().stream().filter(v -> v.shape().rank() == 4).findFirst().orElseThrow().shape().n();
     }
 
+    /** Of a step, in which streams overlap as they may. */
     public double predictedMs() {
-        return launches.stream().mapToDouble(Launch::predictedMs).sum();
+        return Streams.milliseconds(launches);
     }
 
     public long bytes() {

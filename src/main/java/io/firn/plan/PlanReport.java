@@ -1,5 +1,6 @@
 package io.firn.plan;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import io.firn.graph.Phase;
 import io.firn.graph.State;
@@ -20,10 +21,12 @@ import java.util.stream.IntStream;
  * @param trainableParameters scalars that this plan does train
  * @param launches            of a step, in order; what is prepared once is not among them
  * @param removed             what freezing took away
+ * @param exchanged           between ranks; null for a single one
  */
 public record PlanReport(String model, String target, String kernels, String rates, String precision, int batch, int resolution, long parameters,
                          @JsonProperty("trainable_parameters") long trainableParameters, Flops flops, PlanMemory memory,
-                         @JsonProperty("predicted_ms") double predictedMs, List<Step> launches, Removed removed) {
+                         @JsonProperty("predicted_ms") double predictedMs, List<Step> launches, Removed removed,
+                         @JsonInclude(JsonInclude.Include.NON_NULL) Exchanged exchanged) {
 
     public PlanReport {
         launches = List.copyOf(launches);
@@ -83,7 +86,7 @@ public record PlanReport(String model, String target, String kernels, String rat
         return new PlanReport(model, plan.target().name(), plan.catalogue(), plan.target().rates().source(),
                 plan.precision().label(), plan.batch(), resolution(plan), elements(parameters), elements(trained),
                 new Flops(forward, plan.flops() - forward), PlanMemory.of(program, plan), plan.predictedMs(), steps(plan),
-                removed);
+                removed, Exchanged.of(plan).orElse(null));
     }
 
     private static Removed removed(Plan whole, Plan plan, long memory) {

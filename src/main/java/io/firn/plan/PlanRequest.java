@@ -25,14 +25,35 @@ public record PlanRequest(String name, Graph model, List<Double> mean, List<Doub
         std = List.copyOf(std);
     }
 
+    /** Ranks whose batch norms have their statistics in common. */
+    int syncedRanks() {
+        return ranks().syncNorms() ? ranks().count() : 1;
+    }
+
+    /** The ranks that step together. */
+    Ranks ranks() {
+        return training.map(Training::ranks).orElse(Ranks.ONE);
+    }
+
     /**
      * @param frozen    parameters that are not trained
      * @param optimizer the step that each parameter takes
      * @param smoothing of the labels
+     * @param ranks     that train together; the model is for one rank's share of the batch
      */
-    public record Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing) {
+    public record Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing, Ranks ranks) {
         public Training {
             frozen = Set.copyOf(frozen);
+        }
+
+        /** The same on several ranks. */
+        public Training on(Ranks several) {
+            return new Training(frozen, optimizer, smoothing, several);
+        }
+
+        /** On a single rank. */
+        public Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing) {
+            this(frozen, optimizer, smoothing, Ranks.ONE);
         }
     }
 }

@@ -43,11 +43,12 @@ public final class Planner {
         r.training().ifPresent(t -> {
             passes.add(new Pass("differentiate", g -> DifferentiatePass.run(g, g.states(State.Kind.PARAMETER).stream()
                     .filter(s -> !frozen.contains(s.name())).map(State::value).toList())));
+            passes.add(new Pass("collectives", g -> CollectivePass.run(g, t.ranks())));
             passes.add(new Pass("update", g -> UpdatePass.run(g, t.optimizer())));
             passes.add(new Pass("gradients are inner values", Planner::withoutGradientOutputs));
         });
         passes.add(new Pass("fold batch norm", FoldPass::run));
-        passes.add(new Pass("split batch norm", SplitPass::run));
+        passes.add(new Pass("split batch norm", g -> SplitPass.run(g, r.syncedRanks())));
         passes.add(new Pass("recompute", g -> RecomputePass.run(g, kernels)));
         passes.add(new Pass("pack", g -> PackPass.run(g, kernels)));
         return passes;

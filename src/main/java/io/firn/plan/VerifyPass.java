@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * Checks a finished plan by what its launches read and write, byte range by byte range: every operand holds the value that
@@ -46,6 +47,7 @@ final class VerifyPass {
         Set<Value> again = new HashSet<>(plan.graph().inputs());
         plan.launches().forEach(l -> l.subgraph().inputs().stream().filter(prepared::contains).forEach(again::add));
         plan.launches().forEach(this::check);
+        checkStreams();
         plan.graph().outputs().forEach((name, v) -> Op.check(plan.buffers().get(v).equals(alive.get(v)),
                 "output %s is overwritten", name));
         plan.graph().updates().forEach((name, v) -> Op.check(alive.containsKey(v)
@@ -84,6 +86,33 @@ final class VerifyPass {
         for (int i = 0; i < l.outputs().size(); i++) {
             put(l.subgraph().outputs().get(i), l.outputs().get(i));
         }
+    }
+
+    /** While a collective may be under way, no other launch writes what it reads or touches what it writes. */
+    private void checkStreams() {
+        List<Launch> all = plan.launches();
+        int[] joins = Streams.joins(all.stream().map(Launch::subgraph).toList());
+        for (int i = 0; i < joins.length; i++) {
+            Launch c = all.get(i);
+            if (c.stream() != Streams.COLLECTIVES) {
+                continue;
+            }
+            for (Launch l : all.subList(i + 1, joins[i])) {
+                for (Buffer b : c.outputs()) {
+                    Op.check(l.inputs().stream().noneMatch(in -> overlap(in, b)), "%s reads what %s still writes",
+                            l.name(), c.name());
+                }
+                for (Buffer b : Stream.concat(c.inputs().stream(), c.outputs().stream()).toList()) {
+                    Op.check(l.outputs().stream().noneMatch(out -> overlap(out, b)) && !inWorkspace(l, b),
+                            "%s writes over what %s still uses", l.name(), c.name());
+                }
+            }
+        }
+    }
+
+    private static boolean inWorkspace(Launch l, Buffer b) {
+        return l.workspace() > 0 && b.arena() == Buffer.Arena.SCRATCH && b.offset() < l.workspaceOffset() + l.workspace()
+                && l.workspaceOffset() < b.end();
     }
 
     private void inArena(Launch l, Buffer b) {

@@ -98,6 +98,9 @@ public final class Defaults {
         d.put("seed", 0);
         d.put("deterministic", false);
         d.put("checkpoint-every", 60);
+        d.put("ranks", 1);
+        d.put("sync-bn", false);
+        d.put("rank-timeout", 60);
 
         Map<String, Object> settled = new LinkedHashMap<>();
         settled.put("batch", batch);

@@ -16,6 +16,7 @@ import io.firn.models.NearNames;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.PlanRequest;
 import io.firn.plan.Program;
+import io.firn.plan.Ranks;
 import io.firn.plan.TuningTable;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,12 +37,12 @@ final class Plans {
 
     /** The plans {@code train} and, with validation, {@code evaluate}, over one state. */
     static Program program(Setup s, TuningTable table) {
-        return program(s, s.options().recipe().batch(), table, frozen(s));
+        return program(s, s.share(), table, frozen(s));
     }
 
     /** The same with nothing frozen. */
     static Program unfrozen(Setup s, TuningTable table) {
-        return program(s, s.options().recipe().batch(), table, Set.of());
+        return program(s, s.share(), table, Set.of());
     }
 
     private static Program program(Setup s, int batch, TuningTable table, Set<String> frozen) {
@@ -51,13 +52,18 @@ final class Plans {
     private static List<PlanRequest> requests(Setup s, int batch, Set<String> frozen) {
         Recipe recipe = s.options().recipe();
         Update update = recipe.update();
-        var training = new PlanRequest.Training(frozen, _ -> update, recipe.labelSmoothing());
+        var training = new PlanRequest.Training(frozen, _ -> update, recipe.labelSmoothing(), ranks(s));
         List<PlanRequest> requests = new ArrayList<>();
         requests.add(request(TRAIN, s.model(batch), s.preprocessing(), s, Optional.of(training)));
         if (s.validation().isPresent()) {
             requests.add(request(EVALUATE, s.model(s.validationBatch(batch)), s.preprocessing(), s, Optional.empty()));
         }
         return requests;
+    }
+
+    private static Ranks ranks(Setup s) {
+        RankOptions r = s.options().together();
+        return r.ranks() == 1 ? Ranks.ONE : Ranks.of(r.ranks(), r.syncBn());
     }
 
     private static PlanRequest request(String name, Model model, Preprocessing p, Setup s,
@@ -76,15 +82,17 @@ final class Plans {
      * @throws UserError (usage) that names it
      */
     static void checkBatchNorms(Setup s) {
-        Graph g = s.model(s.options().recipe().batch()).graph();
+        RankOptions r = s.options().together();
+        Graph g = s.model(s.share()).graph();
         Set<String> frozen = FreezeSpec.withWholeNorms(g, frozen(s));
         for (Node n : g.nodes()) {
             var shape = n.inputs().isEmpty() ? null : n.input(0).shape();
             if (n.op() instanceof Normalization.BatchNorm && !frozen.contains(n.input(1).name())
-                    && (long) shape.n() * shape.area() == 1) {
-                throw UserError.usage("--batch 1: batch norm %s has a single value a channel (%dx%d pixels at "
-                        + "--resolution %d) and nothing to normalise by; give --batch 2 or more, or a higher --resolution",
-                        n.name(), shape.w(), shape.h(), s.options().net().resolution());
+                    && (long) shape.n() * shape.area() * (r.syncBn() ? r.ranks() : 1) == 1) {
+                throw UserError.usage("--batch %d: batch norm %s has a single value a channel%s (%dx%d pixels at "
+                        + "--resolution %d) and nothing to normalise by; give --batch %d or more, or a higher --resolution",
+                        r.ranks(), n.name(), r.ranks() == 1 ? "" : " on each rank", shape.w(), shape.h(),
+                        s.options().net().resolution(), 2 * r.ranks());
             }
         }
     }
@@ -95,15 +103,17 @@ final class Plans {
      * @throws UserError (memory) that names the largest batch that fits
      */
     static void checkMemory(Setup s, Program program) {
-        int batch = s.options().recipe().batch();
+        int batch = s.share();
+        int ranks = s.options().together().ranks();
         Need need = Need.of(s, batch, program);
         if (need.fits()) {
             return;
         }
         int fits = largestBatch(s, batch - 1);
-        throw UserError.memory("--batch %d needs %s; %s", batch, need.lacking(), fits == 0
-                ? "not even --batch 1 fits: give a smaller model or --resolution"
-                : "the largest batch that fits is --batch " + fits);
+        throw UserError.memory("--batch %d%s needs %s; %s", batch * ranks,
+                ranks == 1 ? "" : " on %d ranks, each of which".formatted(ranks), need.lacking(),
+                fits == 0 ? "not even --batch %d fits: give a smaller model or --resolution".formatted(ranks)
+                        : "the largest batch that fits is --batch " + fits * ranks);
     }
 
     /** The same for an evaluation. */
@@ -175,7 +185,7 @@ final class Plans {
      */
     static Tuned tuned(Setup s) {
         Tuned tuned = s.options().run().deterministic() ? new Tuned(program(s, TuningTable.DETERMINISTIC), TuningTable.DETERMINISTIC)
-                : TuningCache.tuned(s.backend(), requests(s, s.options().recipe().batch(), frozen(s)), p -> {
+                : TuningCache.tuned(s.backend(), requests(s, s.share(), frozen(s)), p -> {
                     checkMemory(s, p);
                     return true;
                 });

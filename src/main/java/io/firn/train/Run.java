@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.firn.backend.Session;
 import io.firn.backend.Tuned;
 import io.firn.error.UserError;
+import io.firn.graph.State;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
@@ -13,11 +14,15 @@ import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import io.firn.report.Report;
 import io.firn.weights.AtomicFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * One training from request to summary: everything that can be refused is checked before the run's folder is touched,
@@ -25,9 +30,11 @@ import java.util.Optional;
  */
 public final class Run {
     private final TrainRequest request;
+    private final Team team;
 
-    private Run(TrainRequest request) {
+    private Run(TrainRequest request, Team team) {
         this.request = request;
+        this.team = team;
     }
 
     /**
@@ -37,13 +44,53 @@ public final class Run {
      *                   (stopped) where a signal ended it
      */
     public static RunSummary train(TrainRequest request) {
-        Path root = request.folder();
-        Run run = new Run(request);
-        return request.resume() && Files.exists(root.resolve("config.toml")) ? run.resume(root) : run.begin(root);
+        return train(request, Team.ALONE);
+    }
+
+    /**
+     * Trains as one of several ranks, of which all call this. Rank 0 reads and writes the run's folder, and its options
+     * hold for all.
+     *
+     * @throws UserError as above, and on every rank where any of them ends before its time
+     */
+    public static RunSummary train(TrainRequest request, Team team) {
+        Run run = new Run(request, team);
+        return run.orLeave(() -> {
+            if (!team.leads()) {
+                return run.follow();
+            }
+            Path root = request.folder();
+            return request.resume() && Files.exists(root.resolve("config.toml")) ? run.resume(root) : run.begin(root);
+        });
+    }
+
+    /** Tells the other ranks why this one ends, as soon as it does. */
+    private <T> T orLeave(Supplier<T> work) {
+        try {
+            return work.get();
+        } catch (UserError e) {
+            team.leave(e.kind(), e.getMessage());
+            throw e;
+        } catch (RuntimeException | Error e) {
+            team.leave(UserError.Kind.OTHER, "internal error: " + e);
+            throw e;
+        }
+    }
+
+    /** What a rank does that is not the first: it steps as rank 0 says, and writes nothing. */
+    private RunSummary follow() {
+        Start start = Start.read(team.share(new byte[0]));
+        Setup s = Setup.of(start.options(request.asked()), request.devices(), team.rank(), _ -> { });
+        try (var backend = s.backend()) {
+            Program program = Plans.program(s, start.table());
+            start.check(s, program);
+            Plans.checkMemory(s, program);
+            return step(s, new Tuned(program, start.table()), null, session -> { }, start.position());
+        }
     }
 
     private RunSummary begin(Path root) {
-        Setup s = Setup.of(request.asked(), request.devices(), this::say);
+        Setup s = Setup.of(request.asked(), request.devices(), 0, this::say);
         try (var backend = s.backend()) {
             Tuned tuned = plan(s, Optional.empty());
             InitialStates init = InitialStates.of(s, this::say);
@@ -57,7 +104,7 @@ public final class Run {
         try (RunFolder folder = RunFolder.open(root, true)) {
             Checkpoint c = Checkpoint.read(folder.checkpoint());
             Config before = c == null ? TrainOptions.read(folder.config()) : Checkpoint.config(folder.checkpoint());
-            Setup s = Setup.of(TrainOptions.resumed(before, request.asked()), request.devices(), this::say);
+            Setup s = Setup.of(TrainOptions.resumed(before, request.asked()), request.devices(), 0, this::say);
             try (var backend = s.backend()) {
                 if (c == null) {
                     InitialStates init = InitialStates.of(s, this::say);
@@ -98,18 +145,45 @@ public final class Run {
         s.options().config().write(folder.config());
         writePlan(s, tuned, folder.plan());
         Environment.here(s, request.command(), at.step()).append(folder.environment());
-        RunSummary summary;
-        try (Signals signals = request.signals() ? Signals.install() : Signals.none();
-             Session session = s.backend().load(tuned.program())) {
-            filling.into(session);
-            Optional<FreezeAudit> audit = FreezeAudit.begin(folder.freeze(), at.step() > 0, s.options().net().freeze(),
-                    FreezeAudit.frozenStates(s.model(1).graph(), Plans.frozen(s)), FreezeAudit.States.of(session));
-            try (Trainer trainer = new Trainer(s, folder, session, tuned.table(), signals, at, audit, request.log())) {
-                summary = trainer.train();
-            }
-        }
+        team.share(Start.of(s, tuned.program(), tuned.table(), at).write());
+        RunSummary summary = step(s, tuned, folder, filling, at);
         writeReport(folder);
         return summary;
+    }
+
+    /** @param folder null on all ranks but the first */
+    private RunSummary step(Setup s, Tuned tuned, RunFolder folder, Filling filling, Position at) {
+        try (Signals signals = request.signals() ? Signals.install() : Signals.none();
+             Session session = s.backend().load(tuned.program(), team.collectives())) {
+            return orLeave(() -> {
+                filling.into(session);
+                share(session);
+                Optional<FreezeAudit> audit = !team.leads() ? Optional.empty() : FreezeAudit.begin(folder.freeze(),
+                        at.step() > 0, s.options().net().freeze(), FreezeAudit.frozenStates(s.model(1).graph(),
+                        Plans.frozen(s)), FreezeAudit.States.of(session));
+                try (Trainer trainer = new Trainer(s, team, folder, session, tuned.table(), signals, at, audit, request.log())) {
+                    return trainer.train();
+                }
+            });
+        }
+    }
+
+    /** All ranks begin with rank 0's states. */
+    private void share(Session session) {
+        if (team.ranks() == 1) {
+            return;
+        }
+        for (State state : session.program().state().states().values()) {
+            float[] data = new float[Math.toIntExact(state.value().shape().elements())];
+            session.readState(state.name(), data);
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment copy = arena.allocate(4L * data.length, 64);
+                MemorySegment.copy(data, 0, copy, ValueLayout.JAVA_FLOAT, 0, data.length);
+                team.collectives().broadcast(List.of(copy)).run();
+                MemorySegment.copy(copy, ValueLayout.JAVA_FLOAT, 0, data, 0, data.length);
+            }
+            session.writeState(state.name(), data);
+        }
     }
 
     /** The run is done by now: whatever fails here is told, and costs nothing else. */

@@ -33,8 +33,10 @@ import java.util.function.Consumer;
  * whoever made it.
  *
  * @param classes names by label: the data set's, and numbers where {@code --classes} asks for more
+ * @param rank    this process's number among those that train together
  */
-public record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, List<String> classes, Backend backend) {
+public record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, List<String> classes,
+                    Backend backend, int rank) {
 
     /** What has to be known of the options before the others can be resolved. */
     private record Asked(String model, String data, String val, Double valSplit, Long seed, Integer channels,
@@ -57,6 +59,11 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
      * @throws UserError for options and data sets that make no sense
      */
     public static Setup of(Config asked, Devices devices, Consumer<String> say) {
+        return of(asked, devices, 0, say);
+    }
+
+    /** The same for one of several ranks. */
+    static Setup of(Config asked, Devices devices, int rank, Consumer<String> say) {
         Asked a = asked.bind(Asked.class);
         if (a.model == null) {
             throw NetOptions.missing();
@@ -69,14 +76,14 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
         Splits splits = divide(a, Datasets.open(a.data, say));
         Backend backend = devices.open(asked.text("device").orElse("auto").toLowerCase(Locale.ROOT), threads(asked));
         try {
-            return of(asked, a, splits, backend, say);
+            return of(asked, a, splits, backend, rank, say);
         } catch (RuntimeException | Error e) {
             backend.close();
             throw e;
         }
     }
 
-    private static Setup of(Config asked, Asked a, Splits splits, Backend backend, Consumer<String> say) {
+    private static Setup of(Config asked, Asked a, Splits splits, Backend backend, int rank, Consumer<String> say) {
         Dataset train = splits.train();
         Defaults.Facts facts = facts(a, train, backend);
         TrainOptions options = TrainOptions.resolve(asked, facts);
@@ -85,18 +92,35 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
                     options.net().channels(), options.data().mean().size());
         }
         List<String> classes = classes(train, options.net().classes());
-        Setup setup = new Setup(options, train, splits.validation(), classes, backend);
+        Setup setup = new Setup(options, train, splits.validation(), classes, backend, rank);
+        setup.checkShares();
         backend.check(setup.precision());
         if (asked.text("batch").orElse("").equals("auto")) {
-            int fits = Plans.largestBatch(setup, options.recipe().batch());
+            int fits = Plans.largestBatch(setup, setup.share()) * options.together().ranks();
             options = TrainOptions.resolve(asked.with("batch", Math.max(1, fits)), facts);
             say.accept("--batch auto: " + options.recipe().batch());
-            return new Setup(options, train, splits.validation(), classes, backend);
+            return new Setup(options, train, splits.validation(), classes, backend, rank);
         }
         if (asked.text("batch").filter(b -> !b.equals(String.valueOf(setup.options.recipe().batch()))).isPresent()) {
             say.accept("%s has %,d images to train on: --batch is lowered to that".formatted(train.name(), train.size()));
         }
         return setup;
+    }
+
+    /** Every rank's share of a batch has as many images. */
+    private void checkShares() {
+        int batch = options.recipe().batch();
+        int ranks = options.together().ranks();
+        if (batch % ranks != 0) {
+            int below = batch / ranks * ranks;
+            throw UserError.usage("--batch %d cannot be shared by %d ranks; give --batch %s%d", batch, ranks,
+                    below == 0 ? "" : below + " or ", below + ranks);
+        }
+    }
+
+    /** Images of a step that each rank takes. */
+    int share() {
+        return options.recipe().batch() / options.together().ranks();
     }
 
     private static int threads(Config asked) {
@@ -177,7 +201,7 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
         DataOptions d = options.data();
         return new LoaderOptions(batch, n.resolution(), n.resolution(), n.channels(),
                 Augment.valueOf(d.augment().toUpperCase(Locale.ROOT)), d.resizePixels(), !d.noShuffle(),
-                options.run().seed(), d.workers(), true);
+                options.run().seed(), d.workers(), true, rank, options.together().ranks());
     }
 
     /** Batches to validate with: no larger than those to train on, whose memory they take. */

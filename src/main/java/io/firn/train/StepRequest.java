@@ -11,6 +11,7 @@ import io.firn.plan.FreezeSpec;
 import io.firn.plan.PlanRequest;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
+import io.firn.plan.Ranks;
 import io.firn.plan.TuningTable;
 import java.util.List;
 import java.util.Locale;
@@ -26,9 +27,10 @@ import java.util.function.Predicate;
  * @param freeze        what is not trained; {@code none} for inference
  * @param optimizer     empty for the one that the model is trained with by default
  * @param deterministic whether kernels are chosen without measuring, so that every run has the same bits
+ * @param ranks         that step together, of which the model is for one
  */
 public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe.Optimizer> optimizer,
-                          boolean deterministic) {
+                          boolean deterministic, Ranks ranks) {
 
     /** What a step does. */
     public enum Mode {
@@ -43,11 +45,14 @@ public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe
         if (mode == Mode.INFER && (!freeze.equals("none") || optimizer.isPresent())) {
             throw UserError.usage("--mode infer trains nothing: leave out --freeze and --optimizer");
         }
+        if (mode == Mode.INFER && ranks.count() > 1) {
+            throw UserError.usage("--mode infer exchanges nothing: leave out --ranks");
+        }
     }
 
     /** A training step with everything by default. */
     public static StepRequest training(Model model) {
-        return new StepRequest(model, Mode.TRAIN, "none", Optional.empty(), false);
+        return new StepRequest(model, Mode.TRAIN, "none", Optional.empty(), false, Ranks.ONE);
     }
 
     /** Names of the parameters that are not trained, as {@code freeze} says. */
@@ -83,13 +88,13 @@ public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe
     /** The same with nothing frozen; empty where nothing is frozen. */
     public Optional<StepRequest> unfrozen() {
         return frozen().isEmpty() ? Optional.empty()
-                : Optional.of(new StepRequest(model, mode, "none", optimizer, deterministic));
+                : Optional.of(new StepRequest(model, mode, "none", optimizer, deterministic, ranks));
     }
 
     /** The same with another number of images. */
     public StepRequest withBatch(int batch) {
         return new StepRequest(Models.build(model.name(), model.options().withBatch(batch)), mode, freeze, optimizer,
-                deterministic);
+                deterministic, ranks);
     }
 
     private static Tuned planned(Backend backend, PlanRequest request, TuningTable table) {
@@ -100,6 +105,6 @@ public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe
     public PlanRequest planned(Precision precision) {
         return new PlanRequest(mode == Mode.TRAIN ? Plans.TRAIN : Plans.EVALUATE, model.graph(), model.preset().mean(),
                 model.preset().std(), precision, mode == Mode.TRAIN ? Optional.of(Defaults.training(frozen(), model.name(),
-                model.options().resolution(), optimizer)) : Optional.empty());
+                model.options().resolution(), optimizer).on(ranks)) : Optional.empty());
     }
 }

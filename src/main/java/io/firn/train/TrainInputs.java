@@ -12,15 +12,24 @@ import java.lang.foreign.ValueLayout;
  * A training step's inputs. They are filled before every step, since plans take turns in that memory.
  *
  * @param random whether the step drops something at random, which the counter keys
+ * @param shared whether it is one of several ranks' steps, which tell each other whether to stop
  */
-record TrainInputs(Session session, Plan plan, boolean random) {
+record TrainInputs(Session session, Plan plan, boolean random, boolean shared) {
 
     static TrainInputs of(Session session, Plan plan) {
-        return new TrainInputs(session, plan, plan.graph().inputs().stream().anyMatch(v -> v.name().equals("counter")));
+        return new TrainInputs(session, plan, has(plan, "counter"), has(plan, "stop"));
     }
 
-    /** @param step steps that are done, this one left out */
-    void fill(Batch batch, double rate, long step, long seed) {
+    private static boolean has(Plan plan, String input) {
+        return plan.graph().inputs().stream().anyMatch(v -> v.name().equals(input));
+    }
+
+    /**
+     * @param step  steps that are done, this one left out
+     * @param first place of the batch's first image in the batch of all ranks
+     * @param stop  whether this rank wants to stop
+     */
+    void fill(Batch batch, double rate, long step, long seed, int first, boolean stop) {
         MemorySegment pixels = session.input(plan, "pixels");
         MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
         MemorySegment.copy(batch.labels(), 0, session.input(plan, "labels"), ValueLayout.JAVA_INT, 0, batch.labels().length);
@@ -32,6 +41,10 @@ record TrainInputs(Session session, Plan plan, boolean random) {
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_LOW, (int) seed);
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_HIGH, (int) (seed >>> 32));
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.STEP, (int) step);
+            c.setAtIndex(ValueLayout.JAVA_INT, Counter.FIRST_SAMPLE, first);
+        }
+        if (shared) {
+            session.input(plan, "stop").setAtIndex(ValueLayout.JAVA_FLOAT, 0, stop ? 1 : 0);
         }
     }
 }

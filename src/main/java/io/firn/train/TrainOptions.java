@@ -6,11 +6,11 @@ import java.util.List;
 import java.util.Set;
 
 /** Every option of a training, resolved: what {@code config.toml} shows. */
-public record TrainOptions(DataOptions data, NetOptions net, Recipe recipe, RunOptions run) {
+public record TrainOptions(DataOptions data, NetOptions net, Recipe recipe, RunOptions run, RankOptions together) {
     private static final List<Class<? extends Record>> GROUPS =
-            List.of(DataOptions.class, NetOptions.class, Recipe.class, RunOptions.class);
+            List.of(DataOptions.class, NetOptions.class, Recipe.class, RunOptions.class, RankOptions.class);
     private static final Set<String> MAY_CHANGE =
-            Set.of("epochs", "max-steps", "threads", "workers", "checkpoint-every", "device");
+            Set.of("epochs", "max-steps", "threads", "workers", "checkpoint-every", "device", "rank-timeout");
 
     /** The options' long names, which are the keys of a configuration file. */
     public static Set<String> keys() {
@@ -27,12 +27,12 @@ public record TrainOptions(DataOptions data, NetOptions net, Recipe recipe, RunO
     public static TrainOptions resolve(Config asked, Defaults.Facts facts) {
         Config all = Defaults.complete(asked, facts);
         return new TrainOptions(all.bind(DataOptions.class), all.bind(NetOptions.class), all.bind(Recipe.class),
-                all.bind(RunOptions.class));
+                all.bind(RunOptions.class), all.bind(RankOptions.class));
     }
 
     /** All options, in the order in which the groups list them. */
     public Config config() {
-        return Config.from(data, net, recipe, run);
+        return Config.from(data, net, recipe, run, together);
     }
 
     /**

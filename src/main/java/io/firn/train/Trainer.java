@@ -18,6 +18,8 @@ import java.util.Optional;
 /** The loop of one training, from wherever the run stands to its end. {@link Run} prepares what it needs. */
 final class Trainer implements AutoCloseable {
     private final Setup setup;
+    private final Team team;
+    /** Null on all ranks but the first, as are metrics and events. */
     private final RunFolder folder;
     private final Session session;
     private final TuningTable tuning;
@@ -34,6 +36,7 @@ final class Trainer implements AutoCloseable {
     private final Model model;
     private final long total;
     private final float[] loss = new float[1];
+    private final float[] stop = new float[1];
     private Position at;
     private Evaluation last;
     private Double trainLoss;
@@ -51,17 +54,19 @@ final class Trainer implements AutoCloseable {
     }
 
     /** @param audit what is frozen as it was at the run's start; empty where nothing is */
-    Trainer(Setup setup, RunFolder folder, Session session, TuningTable tuning, Signals signals, Position at,
+    Trainer(Setup setup, Team team, RunFolder folder, Session session, TuningTable tuning, Signals signals, Position at,
             Optional<FreezeAudit> audit, PrintStream log) {
         this.setup = setup;
+        this.team = team;
         this.folder = folder;
         this.session = session;
         this.tuning = tuning;
         this.signals = signals;
         Program program = session.program();
         Recipe recipe = setup.options().recipe();
-        loader = new Loader(setup.train(), setup.training(recipe.batch()), d -> sayDamaged(d.getMessage()));
-        validation = setup.validation().map(v -> new Loader(v, setup.validating(setup.validationBatch(recipe.batch())),
+        loader = new Loader(setup.train(), setup.training(setup.share()), d -> sayDamaged(d.getMessage()));
+        validation = setup.validation().filter(_ -> team.leads()).map(v -> new Loader(v,
+                setup.validating(setup.validationBatch(setup.share())),
                 d -> sayDamaged(d.getMessage())));
         total = recipe.totalSteps(loader.batchesPerEpoch());
         schedule = Schedule.of(recipe, loader.batchesPerEpoch());
@@ -71,17 +76,21 @@ final class Trainer implements AutoCloseable {
         this.audit = audit;
         this.at = at;
         checkpointed = at.step();
-        metrics = Metrics.resume(folder.metrics(), at.step(), at.epochLines(total));
-        events = EventFile.start(folder.root(), at.step());
+        metrics = team.leads() ? Metrics.resume(folder.metrics(), at.step(), at.epochLines(total)) : null;
+        events = team.leads() ? EventFile.start(folder.root(), at.step()) : null;
         progress = Progress.of("train", total, at.step(), log);
     }
 
     /** Trains to the end and writes the weights. */
     RunSummary train() {
-        boolean isUnfinished = at.step() < total || at.inEpoch() || !RunFolder.isFinished(folder.root());
+        boolean isUnfinished = team.leads() && (at.step() < total || at.inEpoch() || !RunFolder.isFinished(folder.root()));
+        team.busy(false);
         while (at.step() < total || at.inEpoch()) {
             trainEpoch();
+            // The other ranks wait meanwhile, at the first exchange of the next epoch.
+            team.busy(true);
             finishEpoch();
+            team.busy(false);
         }
         if (isUnfinished) {
             checkpoint();
@@ -99,19 +108,20 @@ final class Trainer implements AutoCloseable {
                 long step = at.step() + underWay.size();
                 double rate = schedule.rate(step);
                 try (Batch batch = batches.next()) {
-                    inputs.fill(batch, rate, step, setup.options().run().seed());
+                    inputs.fill(batch, rate, step, setup.options().run().seed(), team.rank() * setup.share(),
+                            signals.requested());
                 }
                 begin(rate);
-                // Before anything is written down, no step is under way.
-                finish(isCheckpointDue() || signals.requested() ? 0 : session.ahead());
-                if (isCheckpointDue() && underWay.isEmpty()) {
+                // Before anything is written down, no step is under way; ranks look at each one whether to stop.
+                finish(isCheckpointDue() || signals.requested() || inputs.shared() ? 0 : session.ahead());
+                if (team.leads() && isCheckpointDue() && underWay.isEmpty()) {
                     loopNs += System.nanoTime() - since;
                     checkpoint();
                     since = System.nanoTime();
                     lineAt = since;
                 }
                 if (underWay.isEmpty()) {
-                    stopIfAsked();
+                    stopIfAgreed();
                 }
             }
             finish(0);
@@ -156,6 +166,9 @@ final class Trainer implements AutoCloseable {
     }
 
     private void record(Metrics.Line line) {
+        if (!team.leads()) {
+            return;
+        }
         metrics.add(line);
         events.add(at.step(), line.scalars());
     }
@@ -205,18 +218,40 @@ final class Trainer implements AutoCloseable {
     }
 
     private void checkpoint() {
+        team.busy(true);
         metrics.sync();
         Checkpoint.write(folder.checkpoint(), session, at, setup, tuning);
         checkpointAt = System.nanoTime();
         checkpointed = at.step();
+        team.busy(false);
+    }
+
+    /** Where several ranks train, all stop after the same step once one of them is asked to. */
+    private void stopIfAgreed() {
+        if (!inputs.shared()) {
+            stopIfAsked();
+            return;
+        }
+        session.output(inputs.plan(), "stop", stop);
+        if (stop[0] > 0) {
+            stop(signals.requested() ? signals.name() : "a signal to another rank");
+        }
     }
 
     private void stopIfAsked() {
         if (signals.requested()) {
-            checkpoint();
-            throw new UserError(UserError.Kind.STOPPED, "%s: stopped at step %d of %d with a checkpoint; run again with "
-                    .formatted(signals.name(), at.step(), total) + "--resume --output " + folder.root() + " to go on");
+            stop(signals.name());
         }
+    }
+
+    private void stop(String why) {
+        if (!team.leads()) {
+            throw new UserError(UserError.Kind.STOPPED, "%s: stopped at step %d of %d with all other ranks".formatted(why,
+                    at.step(), total));
+        }
+        checkpoint();
+        throw new UserError(UserError.Kind.STOPPED, "%s: stopped at step %d of %d with a checkpoint; run again with "
+                .formatted(why, at.step(), total) + "--resume --output " + folder.root() + " to go on");
     }
 
     private ModelCard card() {
@@ -233,7 +268,7 @@ final class Trainer implements AutoCloseable {
             progress.say("%d damaged images were skipped".formatted(damaged));
         }
         double seconds = loopNs / 1e9;
-        return new RunSummary(folder.root().toString(), model.name(), at.epochLines(at.step()), at.step(), trainLoss,
+        return new RunSummary(team.leads() ? folder.root().toString() : null, model.name(), at.epochLines(at.step()), at.step(), trainLoss,
                 last == null ? null : last.loss(), last == null ? null : last.top1(), at.best() < 0 ? null : at.best(),
                 (System.nanoTime() - started) / 1e9, steps * setup.options().recipe().batch() / Math.max(1e-9, seconds),
                 stepNs / (double) Math.max(1, loopNs));
@@ -242,8 +277,10 @@ final class Trainer implements AutoCloseable {
     @Override
     public void close() {
         progress.close();
-        metrics.close();
-        events.close();
+        if (team.leads()) {
+            metrics.close();
+            events.close();
+        }
         loader.close();
         validation.ifPresent(Loader::close);
     }

@@ -1,6 +1,7 @@
 package io.firn.oracle;
 
 import io.firn.graph.Activation;
+import io.firn.graph.Collective;
 import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
 import io.firn.graph.Counter;
@@ -34,7 +35,7 @@ public final class OpCases {
     private static final Random RANDOM = new Random(11);
     private static final Array RATES = new Array(Rates.TYPE, new double[] {0.125, 3, 0, 0, 0, 0, 0, 0});
     private static final List<OpCase> ALL = Stream.of(convolutions(), normalizations(), pointwise(), pooling(), ends(),
-            updates()).flatMap(List::stream).toList();
+            updates(), collectives()).flatMap(List::stream).toList();
 
     private OpCases() {
     }
@@ -132,6 +133,11 @@ public final class OpCases {
                 of(new Update.AdamW(0.9, 0.999, 1e-8, 0.05, 1), NONE, w, g, normal(11), positive(11), RATES),
                 of(new Update.RmsProp(0.9, 1e-3, true, 0.9, 1e-5, 1), NONE, w, g, positive(11), normal(11), RATES),
                 of(new Update.RmsProp(0.9, 1e-3, false, 0, 1e-5, 1), NONE, w, g, positive(11), RATES));
+    }
+
+    private static List<OpCase> collectives() {
+        return List.of(of(new Collective.AllReduce(Collective.Reduction.SUM, 3), NONE, normal(2, 3), normal(5)),
+                of(new Collective.AllReduce(Collective.Reduction.MEAN, 4), NONE, normal(7)));
     }
 
     private static OpCase of(Op op, List<Integer> differentiable, Array... operands) {

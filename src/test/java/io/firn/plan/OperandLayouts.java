@@ -1,5 +1,6 @@
 package io.firn.plan;
 
+import io.firn.graph.Collective;
 import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
 import io.firn.graph.Linear;
@@ -27,6 +28,7 @@ final class OperandLayouts {
             case Normalization.FoldWeight f -> true;
             case Conversion.Cast c -> true;
             case Update u -> true;
+            case Collective c -> true;
             default -> false;
         };
         return layout(v.type(), weight, activations);
@@ -41,6 +43,7 @@ final class OperandLayouts {
             case Normalization.FoldWeight f -> true;
             case Conversion.Cast c -> true;
             case Update u -> true;
+            case Collective c -> true;
             default -> false;
         };
         return layout(v.type(), weight, activations);

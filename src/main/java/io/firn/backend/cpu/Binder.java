@@ -2,6 +2,8 @@ package io.firn.backend.cpu;
 
 import static org.bytedeco.dnnl.global.dnnl.*;
 
+import io.firn.backend.Collectives;
+import io.firn.graph.Collective;
 import io.firn.graph.Convolution;
 import io.firn.graph.Node;
 import io.firn.graph.Update;
@@ -23,14 +25,17 @@ final class Binder {
     private final Workers workers;
     private final Plan plan;
     private final Map<Buffer.Arena, Long> bases;
+    private final Collectives ranks;
 
     /** @param bases address of the first byte of each arena */
-    Binder(OneDnn dnn, Descriptors descriptors, Workers workers, Plan plan, Map<Buffer.Arena, Long> bases) {
+    Binder(OneDnn dnn, Descriptors descriptors, Workers workers, Plan plan, Map<Buffer.Arena, Long> bases,
+           Collectives ranks) {
         this.dnn = dnn;
         this.descriptors = descriptors;
         this.workers = workers;
         this.plan = plan;
         this.bases = bases;
+        this.ranks = ranks;
     }
 
     Executable bind(Launch l) {
@@ -44,6 +49,7 @@ final class Binder {
             case "gray_wgrad" -> gray(nodes.getFirst())::run;
             case "depthwise_wgrad" -> depthwise(nodes.getFirst())::run;
             case "update" -> update(nodes);
+            case CpuKernels.ALL_REDUCE -> allReduce(nodes.getFirst());
             case "linear", "linear_dgrad" -> LinearKernel.of(nodes.getFirst(), this::tensor, workers)::run;
             default -> SmallKernels.of(nodes.getFirst(), this::tensor, workers)::run;
         };
@@ -64,6 +70,11 @@ final class Binder {
 
     private GrayWgrad gray(Node n) {
         return new GrayWgrad((Convolution.Wgrad) n.op(), tensor(n.input(0)), tensor(n.input(1)), tensor(n.output()), workers);
+    }
+
+    private AllReduceKernel allReduce(Node n) {
+        return new AllReduceKernel((Collective.AllReduce) n.op(), n.inputs().stream().map(this::tensor).toList(),
+                n.outputs().stream().map(this::tensor).toList(), ranks);
     }
 
     private UpdateKernel update(List<Node> nodes) {

@@ -3,6 +3,7 @@ package io.firn.backend.cpu;
 import static org.bytedeco.dnnl.global.dnnl.*;
 
 import io.firn.backend.Backend;
+import io.firn.backend.Collectives;
 import io.firn.backend.Peaks;
 import io.firn.backend.Session;
 import io.firn.backend.Tuned;
@@ -119,7 +120,12 @@ public final class CpuBackend implements Backend {
 
     @Override
     public Session load(Program program) {
-        return new CpuSession(this, program);
+        return load(program, Collectives.ALONE);
+    }
+
+    @Override
+    public Session load(Program program, Collectives ranks) {
+        return new CpuSession(this, program, ranks);
     }
 
     @Override
@@ -128,8 +134,8 @@ public final class CpuBackend implements Backend {
         return new PeakMeter(dnn, descriptors, workers).measure(has(dnnl_cpu_isa_avx512_core_bf16));
     }
 
-    Binder binder(Plan plan, Map<Buffer.Arena, Long> bases) {
-        return new Binder(dnn, descriptors, workers, plan, bases);
+    Binder binder(Plan plan, Map<Buffer.Arena, Long> bases, Collectives ranks) {
+        return new Binder(dnn, descriptors, workers, plan, bases, ranks);
     }
 
     Executable winograd(Winograd sizes, Tensor from, Tensor to, Tensor w, long scratch) {

@@ -2,6 +2,7 @@ package io.firn.backend.cpu;
 
 import io.firn.graph.Activation;
 import io.firn.graph.Conversion;
+import io.firn.graph.Collective;
 import io.firn.graph.Convolution;
 import io.firn.graph.DType;
 import io.firn.graph.Gate;
@@ -32,6 +33,7 @@ import java.util.Set;
 /** What the CPU computes and how: oneDNN for products and pooling, own kernels for all that is bound by memory. */
 final class CpuKernels implements Kernels {
     static final String ONEDNN = "onednn";
+    static final String ALL_REDUCE = "all_reduce";
     /** Raised when own kernels that compete with the library's are added or become faster: what was measured before is stale. */
     private static final int OWN_KERNELS = 2;
     private static final int LARGEST_OWN_DEPTHWISE = 7;
@@ -124,6 +126,9 @@ final class CpuKernels implements Kernels {
                     WinogradKernel.workspace(descriptors, winograd.get())));
         }
         Node n = s.nodes().getFirst();
+        if (n.op() instanceof Collective) {
+            return List.of(Candidate.inPlace(Kernel.own(ALL_REDUCE), s.inputs().stream().map(_ -> Layout.DENSE).toList()));
+        }
         Optional<Product> product = Product.of(s.nodes(), layout);
         if (product.isPresent() && !ownDepthwise(n) && !ownGray(n)) {
             return List.of(convolution(s, product.get()));

@@ -1,5 +1,6 @@
 package io.firn.backend.cpu;
 
+import io.firn.backend.Collectives;
 import io.firn.backend.Elements;
 import io.firn.backend.Session;
 import io.firn.graph.Type;
@@ -8,6 +9,7 @@ import io.firn.plan.Launch;
 import io.firn.plan.Layout;
 import io.firn.plan.Plan;
 import io.firn.plan.Program;
+import io.firn.plan.Streams;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -21,6 +23,9 @@ final class CpuSession implements Session {
     private final Program program;
     private final NativeArena state;
     private final NativeArena scratch;
+    private final Collectives ranks;
+    /** Where collectives run; null where no plan has any. */
+    private final CollectiveStream collectives;
     private final Map<Plan, Loaded> loaded = new IdentityHashMap<>();
     /** The plan whose prepared values are in scratch memory; null: none's. */
     private Plan entered;
@@ -30,9 +35,12 @@ final class CpuSession implements Session {
     private record Loaded(Executable[] prepare, Executable[] step, Map<Launch, Executable> byLaunch) {
     }
 
-    CpuSession(CpuBackend backend, Program program) {
+    CpuSession(CpuBackend backend, Program program, Collectives ranks) {
         this.backend = backend;
         this.program = program;
+        this.ranks = ranks;
+        int most = program.plans().stream().mapToInt(CpuSession::collectives).max().orElse(0);
+        collectives = most == 0 ? null : new CollectiveStream(most);
         state = new NativeArena(program.state().bytes());
         scratch = new NativeArena(program.scratchBytes());
         try {
@@ -45,9 +53,13 @@ final class CpuSession implements Session {
         }
     }
 
+    private static int collectives(Plan plan) {
+        return (int) plan.launches().stream().filter(l -> l.stream() == Streams.COLLECTIVES).count();
+    }
+
     private Loaded bind(Plan plan) {
         Binder binder = backend.binder(plan, Map.of(Buffer.Arena.STATE, state.address(), Buffer.Arena.SCRATCH,
-                scratch.address()));
+                scratch.address()), ranks);
         List<Executable> prepare = new ArrayList<>();
         List<Executable> step = new ArrayList<>();
         Map<Launch, Executable> byLaunch = new IdentityHashMap<>();
@@ -57,15 +69,41 @@ final class CpuSession implements Session {
                 byLaunch.put(l, prepare.getLast());
             }
             for (Launch l : plan.launches()) {
-                step.add(binder.bind(l));
-                byLaunch.put(l, step.getLast());
+                Executable e = binder.bind(l);
+                step.add(e);
+                byLaunch.put(l, e);
             }
         } catch (RuntimeException | Error e) {
             prepare.forEach(Executable::close);
             step.forEach(Executable::close);
             throw e;
         }
-        return new Loaded(prepare.toArray(Executable[]::new), step.toArray(Executable[]::new), byLaunch);
+        return new Loaded(prepare.toArray(Executable[]::new), onStreams(plan.launches(), step), byLaunch);
+    }
+
+    /** What a step does, launch by launch: compute, hand a collective over, wait for one. */
+    private Executable[] onStreams(List<Launch> launches, List<Executable> bound) {
+        int[] waits = Streams.waits(launches);
+        List<Executable> step = new ArrayList<>();
+        int[] number = new int[waits.length];
+        int begun = 0;
+        for (int i = 0; i < waits.length; i++) {
+            Executable e = bound.get(i);
+            if (launches.get(i).stream() == Streams.COLLECTIVES) {
+                number[i] = ++begun;
+                step.add(() -> collectives.begin(e));
+                continue;
+            }
+            if (waits[i] >= 0) {
+                int behind = begun - number[waits[i]];
+                step.add(() -> collectives.await(behind));
+            }
+            step.add(e);
+        }
+        if (begun > 0) {
+            step.add(() -> collectives.await(0));
+        }
+        return step.toArray(Executable[]::new);
     }
 
     @Override
@@ -164,13 +202,11 @@ final class CpuSession implements Session {
             return;
         }
         closed = true;
+        if (collectives != null) {
+            collectives.close();
+        }
         for (Loaded l : loaded.values()) {
-            for (Executable e : l.prepare) {
-                e.close();
-            }
-            for (Executable e : l.step) {
-                e.close();
-            }
+            l.byLaunch.values().forEach(Executable::close);
         }
         scratch.close();
         state.close();

@@ -6,6 +6,7 @@ import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.backend.cuda.cudnn.Lowering;
 import io.firn.backend.cuda.kernels.OwnKernels;
 import io.firn.graph.Activation;
+import io.firn.graph.Collective;
 import io.firn.graph.Convolution;
 import io.firn.graph.DType;
 import io.firn.graph.Drop;
@@ -38,6 +39,8 @@ import java.util.Set;
  */
 public final class CudaKernels implements Kernels {
     static final String CUDNN = "cudnn";
+    /** Between ranks; planned only, since no backend drives it yet. */
+    static final String NCCL = "nccl";
     /** In the place of an engine's name where cuDNN has none. */
     static final String NO_ENGINE = "has no engine";
 
@@ -160,6 +163,9 @@ public final class CudaKernels implements Kernels {
         s.outputs().forEach(v -> layouts.put(v, output(s, v)));
         List<Layout> in = s.inputs().stream().map(layouts::get).toList();
         List<Layout> out = s.outputs().stream().map(layouts::get).toList();
+        if (s.nodes().getFirst().op() instanceof Collective) {
+            return List.of(Candidate.inPlace(new Kernel(NCCL, "all_reduce", "", 0), in));
+        }
         Optional<OwnKernels> own = own(s.nodes(), Set.copyOf(s.outputs()));
         if (own.isPresent()) {
             return List.of(new Candidate(Kernel.own(own.get().label()), in, out,
