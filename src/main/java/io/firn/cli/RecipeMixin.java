@@ -45,10 +45,26 @@ final class RecipeMixin {
             description = "Share of a label that is spread over all classes (default: 0 small, 0.1 large).")
     private Double labelSmoothing;
 
-    @Option(names = "--augment", paramLabel = "none|flip|standard",
-            description = "How training images are varied: standard also crops (default: flip for short runs on small "
-                    + "images, else standard).")
+    @Option(names = "--augment", paramLabel = "none|flip|standard|trivial|rand|auto",
+            description = "How training images are varied: standard also crops; then TrivialAugment, RandAugment or "
+                    + "AutoAugment (default: flip for short runs on small images, else standard).")
     private String augment;
+
+    @Option(names = "--augment-repeats", paramLabel = "N",
+            description = "How often each image comes in a row, varied anew (default: 1).")
+    private Integer augmentRepeats;
+
+    @Option(names = "--erase", paramLabel = "P", description = "Probability that a rectangle is blanked out (default: 0).")
+    private Double erase;
+
+    @Option(names = "--mixup", paramLabel = "A",
+            description = "Mix images in pairs, in shares drawn from Beta(A, A); 0.2 is usual (default: 0, off).")
+    private Double mixup;
+
+    @Option(names = "--cutmix", paramLabel = "A",
+            description = "Paste a rectangle of another image, of a share drawn from Beta(A, A); 1 is usual; with --mixup a "
+                    + "coin decides (default: 0, off).")
+    private Double cutmix;
 
     @Option(names = "--no-shuffle", description = "Take the images in the set's own order.")
     private boolean noShuffle;

@@ -7,5 +7,11 @@ public enum Augment {
     /** As {@code NONE}, then mirrored left to right with probability one half. */
     FLIP,
     /** Small images: zero padding and a random crop; others: a random resized crop; then as {@code FLIP}. */
-    STANDARD
+    STANDARD,
+    /** As {@code STANDARD}, then TrivialAugment Wide. */
+    TRIVIAL,
+    /** As {@code STANDARD}, then RandAugment. */
+    RAND,
+    /** As {@code STANDARD}, then AutoAugment: CIFAR-10's policy for small images, ImageNet's for others. */
+    AUTO
 }

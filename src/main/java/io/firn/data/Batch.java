@@ -26,6 +26,7 @@ public final class Batch implements AutoCloseable {
         this.count = count;
         Arrays.fill(buffer.labels(), -1);
         Arrays.fill(buffer.indices(), -1);
+        buffer.lambda()[0] = 1;
     }
 
     /** The pixels: unsigned bytes, batch x height x width x channels. Slots without an image are zero. */
@@ -41,6 +42,17 @@ public final class Batch implements AutoCloseable {
     /** The image's index in the data set for each slot; -1 where there is none. Valid until given back. */
     public int[] indices() {
         return buffer().indices();
+    }
+
+    /** The class of the image that a slot's is mixed with ({@link Mixing}). */
+    public int partner(int slot) {
+        int[] labels = buffer().labels();
+        return labels[Mixing.partner(slot, labels.length)];
+    }
+
+    /** The share of each image's own label; the rest is its partner's. 1 where nothing is mixed. */
+    public double lambda() {
+        return buffer().lambda()[0];
     }
 
     /** How many slots, from the first, belong to the epoch; the rest pads the last batch of an evaluation. */

@@ -106,6 +106,7 @@ public final class Batches implements Iterator<Batch>, AutoCloseable {
         private final BatchBuffer buffer;
         private final Batch batch;
         private final AtomicInteger nextSlot = new AtomicInteger();
+        private final AtomicInteger working = new AtomicInteger(loader.options().workers());
         private final CountDownLatch workers = new CountDownLatch(loader.options().workers());
         private volatile Throwable failure;
 
@@ -124,7 +125,20 @@ public final class Batches implements Iterator<Batch>, AutoCloseable {
             } catch (Throwable e) {
                 failure = e;
             } finally {
+                mixLast();
                 workers.countDown();
+            }
+        }
+
+        /** Images are mixed once all are there, by whoever is done last. */
+        private void mixLast() {
+            if (working.decrementAndGet() > 0 || closed || failure != null) {
+                return;
+            }
+            try {
+                loader.mix(buffer, order.epoch(), batch.number());
+            } catch (Throwable e) {
+                failure = e;
             }
         }
 

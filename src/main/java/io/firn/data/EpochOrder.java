@@ -48,8 +48,13 @@ record EpochOrder(LoaderOptions options, int epoch, int[] order, int batches) {
         return (int) Math.clamp(order.length - position(batch, 0), 0L, (long) options.batch());
     }
 
-    /** The image at a position, which may go round past the end. */
+    /** The image at a position, which may go round past the end. Where images repeat, the same one comes in a row. */
     int at(long position) {
-        return order[(int) (position % order.length)];
+        return order[(int) (position / options.repeats() % order.length)];
+    }
+
+    /** How often the image at a position came right before in the epoch. */
+    int repeat(long position) {
+        return (int) (position % options.repeats());
     }
 }

@@ -158,8 +158,8 @@ public final class Loader implements AutoCloseable {
         // Training tries the images that follow; evaluation only the slot's own.
         int attempts = slot >= order.count(number) ? 0 : options.dropLast() ? set.size() : 1;
         for (int attempt = 0; attempt < attempts; attempt++) {
-            int index = order.at(position + attempt);
-            byte[] pixels = load(index, order.epoch());
+            int index = order.at(position + (long) attempt * options.repeats());
+            byte[] pixels = load(index, order.epoch(), order.repeat(position));
             if (pixels != null) {
                 MemorySegment.copy(pixels, 0, buffer.images(), ValueLayout.JAVA_BYTE, slot * bytes, pixels.length);
                 buffer.labels()[slot] = set.label(index);
@@ -174,14 +174,22 @@ public final class Loader implements AutoCloseable {
         buffer.images().asSlice(slot * bytes, bytes).fill((byte) 0);
     }
 
+    /** Mixes the images of a batch that is filled. */
+    void mix(BatchBuffer buffer, int epoch, int number) {
+        if (options.mixing().any()) {
+            buffer.lambda()[0] = options.mixing().apply(buffer.images(), options.batch(), options.height(), options.width(),
+                    options.channels(), new Draws(Draws.Purpose.MIX, options.seed(), epoch, number));
+        }
+    }
+
     /** The image's bytes as the model takes them, or null where it is damaged. */
-    private byte[] load(int index, int epoch) {
+    private byte[] load(int index, int epoch, int repeat) {
         if (damaged.containsKey(index)) {
             return null;
         }
         try {
-            Image image = set.image(index, size -> transform.reduction(size, epoch, index));
-            return transform.apply(image, epoch, index, set.describe(index));
+            Image image = set.image(index, size -> transform.reduction(size, epoch, index, repeat));
+            return transform.apply(image, epoch, index, repeat, set.describe(index));
         } catch (DamagedImage e) {
             if (damaged.putIfAbsent(index, e) == null) {
                 onDamaged.accept(e);

@@ -18,15 +18,22 @@ import io.firn.error.UserError;
  *                 image comes once, and what is damaged or missing in the last batch is a slot without a label
  * @param rank     this process among {@code ranks}, each of which takes its share of every global batch
  * @param ranks    processes that read the same set together
+ * @param erasing  what is blanked out of images
+ * @param mixing   how images of a batch are mixed
+ * @param repeats  how often an image comes in a row, each time varied anew (repeated augmentation, Hoffer et al. 2020, arXiv
+ *                 1901.09335); an epoch stays as long, and sees that much less of the set
  */
 public record LoaderOptions(int batch, int height, int width, int channels, Augment augment, int resize, boolean shuffle,
-        long seed, int workers, boolean dropLast, int rank, int ranks) {
+        long seed, int workers, boolean dropLast, int rank, int ranks, Erasing erasing, Mixing mixing, int repeats) {
     public LoaderOptions {
         if (batch < 1) {
             throw UserError.usage("--batch %d is less than 1", batch);
         }
         if (workers < 1) {
             throw UserError.usage("--workers %d is less than 1", workers);
+        }
+        if (repeats < 1 || repeats > 1 << 15) {
+            throw UserError.usage("--augment-repeats %d is not from 1 to 32768", repeats);
         }
         if (ranks < 1 || rank < 0 || rank >= ranks) {
             throw new IllegalArgumentException("rank %d of %d".formatted(rank, ranks));
@@ -39,8 +46,15 @@ public record LoaderOptions(int batch, int height, int width, int channels, Augm
         this(batch, height, width, channels, augment, resize, shuffle, seed, workers, dropLast, 0, 1);
     }
 
+    /** Images alone: nothing is blanked out, mixed or repeated. */
+    public LoaderOptions(int batch, int height, int width, int channels, Augment augment, int resize, boolean shuffle, long seed,
+            int workers, boolean dropLast, int rank, int ranks) {
+        this(batch, height, width, channels, augment, resize, shuffle, seed, workers, dropLast, rank, ranks, Erasing.NONE,
+                Mixing.NONE, 1);
+    }
+
     Transform transform() {
-        return new Transform(height, width, channels, augment, resize, seed);
+        return new Transform(height, width, channels, augment, resize, seed, erasing);
     }
 
     /** Bytes of one image. */

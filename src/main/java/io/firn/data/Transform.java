@@ -15,8 +15,10 @@ import java.util.Arrays;
  *     {@code NONE}, then zeros around it (an eighth of the resolution: 4 pixels at 28 and 32), a random crop, and FLIP's mirror.
  * <li>{@code STANDARD}, for all others: {@code RandomResizedCrop} with an area of 8 to 100 % and an aspect of 3/4 to
  *     4/3, straight from the source image, then FLIP's mirror.
+ * <li>{@code TRIVIAL}, {@code RAND}, {@code AUTO}: as {@code STANDARD}, then {@link AutoAugment}.
  * </ul>
- * What is drawn at random depends on seed, epoch and the image's index alone.
+ * Last, {@link Erasing} blanks a rectangle out. What is drawn at random depends on seed, epoch, the image's index and how
+ * often it came before in the epoch alone.
  *
  * @param height   of the result
  * @param width    of the result
@@ -24,7 +26,7 @@ import java.util.Arrays;
  * @param resize   what the shorter side becomes before the centre crop, at least the larger of height and width; 0
  *                 for no resizing: images must have the result's size already
  */
-public record Transform(int height, int width, int channels, Augment augment, int resize, long seed) {
+public record Transform(int height, int width, int channels, Augment augment, int resize, long seed, Erasing erasing) {
     private static final int SMALL = 64;
     private static final int ATTEMPTS = 10;
 
@@ -38,41 +40,65 @@ public record Transform(int height, int width, int channels, Augment augment, in
         }
     }
 
+    /** With nothing blanked out. */
+    public Transform(int height, int width, int channels, Augment augment, int resize, long seed) {
+        this(height, width, channels, augment, resize, seed, Erasing.NONE);
+    }
+
+    /** The image's first appearance in the epoch. */
+    public byte[] apply(Image image, int epoch, int index, String file) {
+        return apply(image, epoch, index, 0, file);
+    }
+
     /**
      * The transformed image: {@code height * width * channels} bytes in rows, channels side by side.
      *
-     * @param file names the image in errors
+     * @param repeat how often it came before in the epoch
+     * @param file   names the image in errors
      * @throws UserError where {@code resize} is 0 and the image has another size
      */
-    public byte[] apply(Image image, int epoch, int index, String file) {
+    public byte[] apply(Image image, int epoch, int index, int repeat, String file) {
         Image input = channels == 1 ? toGray(image) : image;
-        Draws draws = new Draws(Draws.Purpose.AUGMENT, seed, epoch, index);
+        Draws draws = new Draws(Draws.Purpose.AUGMENT, seed, epoch, index, repeat);
         Image output = switch (augment) {
             case NONE -> centre(input, file);
             case FLIP -> flipSometimes(centre(input, file), draws);
-            case STANDARD -> {
-                boolean small = isSmall(input.original());
-                yield flipSometimes(small ? shift(centre(input, file), draws) : randomResizedCrop(input, draws), draws);
-            }
+            case STANDARD -> standard(input, draws, file);
+            case TRIVIAL -> AutoAugment.trivial(standard(input, draws, file), draws);
+            case RAND -> AutoAugment.rand(standard(input, draws, file), draws);
+            case AUTO -> (isSmall(input.original()) ? AutoAugment.Policy.CIFAR_10 : AutoAugment.Policy.IMAGENET)
+                    .apply(standard(input, draws, file), draws);
         };
-        return output.channels() == channels ? output.pixels() : repeated(output.pixels());
+        byte[] pixels = output.channels() == channels ? output.pixels() : repeated(output.pixels());
+        if (erasing.p() == 0) {
+            return pixels;
+        }
+        // The array may be the data set's own.
+        byte[] erased = pixels.clone();
+        erasing.apply(erased, height, width, channels, draws);
+        return erased;
+    }
+
+    private Image standard(Image input, Draws draws, String file) {
+        return flipSometimes(isSmall(input.original()) ? shift(centre(input, file), draws) : randomResizedCrop(input, draws), draws);
     }
 
     /**
      * By how much an image may be decoded smaller: 1, 2, 4 or 8. What is left still has twice the pixels that are asked for,
      * each way, which keeps the result within 2 of 255 on average of that of all pixels. Parameters as for {@link #apply}.
      */
-    public int reduction(Size size, int epoch, int index) {
+    public int reduction(Size size, int epoch, int index, int repeat) {
         if (resize == 0) {
             return 1;
         }
         double ratio = switch (augment) {
             case NONE, FLIP -> shorter(size) / (double) resize;
-            case STANDARD -> {
+            case STANDARD, TRIVIAL, RAND, AUTO -> {
                 if (isSmall(size)) {
                     yield shorter(size) / (double) resize;
                 }
-                Box box = cropBox(size.height(), size.width(), new Draws(Draws.Purpose.AUGMENT, seed, epoch, index));
+                Box box = cropBox(size.height(), size.width(),
+                        new Draws(Draws.Purpose.AUGMENT, seed, epoch, index, repeat));
                 yield Math.min(box.height() / (double) height, box.width() / (double) width);
             }
         };

@@ -95,7 +95,7 @@ public final class Derivatives {
             case Drop drop -> d[0] = b.add(name + ".grad", drop, dy, in.get(1));
             case Loss.SoftmaxCrossEntropy(double smoothing) -> {
                 Op.check(dy == null, "%s: the loss is the end of the graph", name);
-                d[0] = b.add(name + ".grad", new Loss.SoftmaxCrossEntropyGrad(smoothing), in.get(0), in.get(1));
+                d[0] = b.add(name + ".grad", new Loss.SoftmaxCrossEntropyGrad(smoothing), in.toArray(Value[]::new));
             }
             // The weight's gradient is computed in f32 already, whatever the product's precision.
             case Conversion.Cast c -> d[0] = dy.dtype() == in.get(0).dtype() ? dy

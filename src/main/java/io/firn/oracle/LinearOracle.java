@@ -44,24 +44,19 @@ final class LinearOracle {
 
     static double[] run(Loss op, List<Array> in) {
         double[] logits = in.get(0).data();
-        double[] labels = in.get(1).data();
         int classes = in.get(0).shape().c();
-        double counted = 0;
-        for (double label : labels) {
-            Op.check(label < classes, "label %.0f of %d classes", label, classes);
-            counted += label >= 0 ? 1 : 0;
-        }
-        double share = 1 / Math.max(1, counted);
+        Targets targets = Targets.of(op, in.stream().map(Array::data).toList(), classes);
+        double share = 1.0 / Math.max(1, targets.counted());
         double loss = 0;
         double[] gradient = new double[logits.length];
-        for (int n = 0; n < labels.length; n++) {
-            if (labels[n] < 0) {
+        for (int n = 0; n < in.get(0).shape().n(); n++) {
+            if (!targets.counts(n)) {
                 continue;
             }
             double logSum = logSumOfExponentials(logits, n * classes, classes);
             for (int k = 0; k < classes; k++) {
                 double logP = logits[n * classes + k] - logSum;
-                double q = op.smoothing() / classes + (k == (int) labels[n] ? 1 - op.smoothing() : 0);
+                double q = targets.of(n, k);
                 loss -= q * logP * share;
                 gradient[n * classes + k] = (Math.exp(logP) - q) * share;
             }

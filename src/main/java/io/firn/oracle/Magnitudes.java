@@ -175,26 +175,26 @@ public final class Magnitudes {
     /** The logarithm of a sum of exponentials moves by no more than its largest operand, p by twice that times p. */
     private static double[] loss(Loss op, List<Bounded> in, double[] out) {
         Bounded logits = in.get(0);
-        double[] labels = in.get(1).value();
         int classes = logits.shape().c();
-        double counted = Math.max(1, Arrays.stream(labels).filter(l -> l >= 0).count());
-        double[] largest = new double[labels.length];
+        int rows = logits.shape().n();
+        Targets targets = Targets.of(op, in.stream().map(Bounded::value).toList(), classes);
+        double counted = Math.max(1, targets.counted());
+        double[] largest = new double[rows];
         double sum = 0;
         for (int i = 0; i < logits.value().length; i++) {
             largest[i / classes] = Math.max(largest[i / classes], logits.magnitude()[i]);
         }
-        for (int n = 0; n < labels.length; n++) {
-            sum += labels[n] < 0 ? 0 : 2 * largest[n] + Math.log(classes);
+        for (int n = 0; n < rows; n++) {
+            sum += targets.counts(n) ? 2 * largest[n] + Math.log(classes) : 0;
         }
         return switch (op) {
             case Loss.SoftmaxCrossEntropy l -> new double[] {sum / counted + Math.abs(out[0])};
             case Loss.SoftmaxCrossEntropyGrad g -> {
                 double[] m = new double[out.length];
                 for (int i = 0; i < m.length; i++) {
-                    int label = (int) labels[i / classes];
-                    double q = g.smoothing() / classes + (i % classes == label ? 1 - g.smoothing() : 0);
+                    double q = targets.of(i / classes, i % classes);
                     double p = out[i] * counted + q;
-                    m[i] = label < 0 ? 0 : (p * (1 + 2 * largest[i / classes]) + q) / counted;
+                    m[i] = targets.counts(i / classes) ? (p * (1 + 2 * largest[i / classes]) + q) / counted : 0;
                 }
                 yield m;
             }

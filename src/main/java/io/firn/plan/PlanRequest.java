@@ -39,21 +39,37 @@ public record PlanRequest(String name, Graph model, List<Double> mean, List<Doub
      * @param frozen    parameters that are not trained
      * @param optimizer the step that each parameter takes
      * @param smoothing of the labels
+     * @param extras    beyond the plain step
      * @param ranks     that train together; the model is for one rank's share of the batch
      */
-    public record Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing, Ranks ranks) {
+    public record Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing, Extras extras,
+                           Ranks ranks) {
         public Training {
             frozen = Set.copyOf(frozen);
         }
 
         /** The same on several ranks. */
         public Training on(Ranks several) {
-            return new Training(frozen, optimizer, smoothing, several);
+            return new Training(frozen, optimizer, smoothing, extras, several);
         }
 
         /** On a single rank. */
-        public Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing) {
-            this(frozen, optimizer, smoothing, Ranks.ONE);
+        public Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing, Extras extras) {
+            this(frozen, optimizer, smoothing, extras, Ranks.ONE);
         }
+
+        /** The plain step. */
+        public Training(Set<String> frozen, Function<State, Update> optimizer, double smoothing) {
+            this(frozen, optimizer, smoothing, Extras.NONE);
+        }
+    }
+
+    /**
+     * What a training's step has beyond the plain one.
+     *
+     * @param mixed whether images are mixed in pairs, so that each has two labels (mixup, CutMix)
+     */
+    public record Extras(boolean mixed) {
+        public static final Extras NONE = new Extras(false);
     }
 }

@@ -4,6 +4,7 @@ import io.firn.graph.DType;
 import io.firn.graph.Graph;
 import io.firn.graph.GraphBuilder;
 import io.firn.graph.Loss;
+import io.firn.graph.Rates;
 import io.firn.graph.Shape;
 import io.firn.graph.State;
 import io.firn.graph.Type;
@@ -13,6 +14,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -39,7 +41,7 @@ public final class Planner {
         r.model().states(State.Kind.PARAMETER).forEach(s -> all.add(s.name()));
         Set<String> frozen = r.training().map(t -> FreezePass.withWholeNorms(r.model(), t.frozen())).orElse(all);
         passes.add(new Pass("freeze", g -> FreezePass.run(g, frozen)));
-        passes.add(new Pass("loss", g -> loss(g, r.training().map(PlanRequest.Training::smoothing).orElse(0.0))));
+        passes.add(new Pass("loss", g -> loss(g, r.training())));
         r.training().ifPresent(t -> {
             passes.add(new Pass("differentiate", g -> DifferentiatePass.run(g, g.states(State.Kind.PARAMETER).stream()
                     .filter(s -> !frozen.contains(s.name())).map(State::value).toList())));
@@ -82,11 +84,17 @@ public final class Planner {
         return new Program(plans, layout);
     }
 
-    private static Graph loss(Graph g, double smoothing) {
+    private static Graph loss(Graph g, Optional<PlanRequest.Training> training) {
         GraphBuilder b = GraphBuilder.from(g);
         Value logits = g.output("logits");
-        Value labels = b.inputOnce("labels", new Type(DType.I32, Shape.of(logits.shape().n())));
-        b.output("loss", b.add("loss", new Loss.SoftmaxCrossEntropy(smoothing), logits, labels));
+        Type labels = new Type(DType.I32, Shape.of(logits.shape().n()));
+        List<Value> operands = new ArrayList<>(List.of(logits, b.inputOnce("labels", labels)));
+        if (training.isPresent() && training.get().extras().mixed()) {
+            operands.add(b.inputOnce("partners", labels));
+            operands.add(b.inputOnce("rates", Rates.TYPE));
+        }
+        double smoothing = training.map(PlanRequest.Training::smoothing).orElse(0.0);
+        b.output("loss", b.addAll("loss", new Loss.SoftmaxCrossEntropy(smoothing), operands).getFirst());
         return b.build();
     }
 

@@ -1,7 +1,10 @@
 package io.firn.train;
 
+import io.firn.data.Augment;
 import io.firn.error.UserError;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Which images, and how they are read.
@@ -12,14 +15,15 @@ import java.util.List;
  * @param resize    {@code "none"}, or pixels of the shorter side before cropping
  * @param mean      a number a channel, in pixel values from 0 to 1
  * @param std       a number a channel, in the same unit
- * @param augment   {@code none}, {@code flip} or {@code standard}
+ * @param augment   a name of {@link Augment}
  * @param noShuffle whether every epoch goes through the images in the set's own order
  * @param workers   threads that read and decode
  */
 public record DataOptions(String data, String val, double valSplit, String resize, List<Double> mean, List<Double> std,
                           String augment, boolean noShuffle, int workers) {
     static final String NO_RESIZE = "none";
-    private static final List<String> AUGMENTS = List.of("none", "flip", "standard");
+    private static final List<String> AUGMENTS = Arrays.stream(Augment.values())
+            .map(a -> a.name().toLowerCase(Locale.ROOT)).toList();
 
     public DataOptions {
         if (data == null || data.isBlank()) {

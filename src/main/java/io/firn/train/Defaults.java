@@ -77,6 +77,10 @@ public final class Defaults {
         d.put("mean", facts.mean());
         d.put("std", facts.std());
         d.put("augment", !small || epochs != null && epochs >= LONG_RUN ? "standard" : "flip");
+        d.put("mixup", 0.0);
+        d.put("cutmix", 0.0);
+        d.put("erase", 0.0);
+        d.put("augment-repeats", 1);
         d.put("no-shuffle", false);
         d.put("workers", Math.clamp(facts.processors() / 4, 1, 16));
         d.put("classes", facts.classes());

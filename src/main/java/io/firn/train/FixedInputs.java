@@ -11,6 +11,9 @@ import java.util.random.RandomGenerator;
 
 /** Fills a plan's inputs without a data set: random pixels and labels, and the numbers that steer a step. */
 public final class FixedInputs {
+    /** No power of two, so that a wrong share shows. */
+    private static final float LAMBDA = 0.7f;
+
     private FixedInputs() {
     }
 
@@ -24,7 +27,7 @@ public final class FixedInputs {
                     random.nextBytes(pixels);
                     MemorySegment.copy(pixels, 0, to, ValueLayout.JAVA_BYTE, 0, pixels.length);
                 }
-                case "labels" -> {
+                case "labels", "partners" -> {
                     int classes = plan.graph().output("logits").shape().c();
                     for (int i = 0; i < v.shape().n(); i++) {
                         to.setAtIndex(ValueLayout.JAVA_INT, i, random.nextInt(classes));
@@ -44,6 +47,7 @@ public final class FixedInputs {
                 MemorySegment to = session.input(plan, v.name()).fill((byte) 0);
                 to.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.LEARNING_RATE, (float) rate);
                 to.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.STEP, step + 1);
+                to.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.MIX, LAMBDA);
             } else if (v.name().equals("counter")) {
                 session.input(plan, v.name()).fill((byte) 0).setAtIndex(ValueLayout.JAVA_INT, Counter.STEP, step);
             }

@@ -52,7 +52,8 @@ final class Plans {
     private static List<PlanRequest> requests(Setup s, int batch, Set<String> frozen) {
         Recipe recipe = s.options().recipe();
         Update update = recipe.update();
-        var training = new PlanRequest.Training(frozen, _ -> update, recipe.labelSmoothing(), ranks(s));
+        var training = new PlanRequest.Training(frozen, _ -> update, recipe.labelSmoothing(),
+                new PlanRequest.Extras(s.options().variation().mixing().any()), ranks(s));
         List<PlanRequest> requests = new ArrayList<>();
         requests.add(request(TRAIN, s.model(batch), s.preprocessing(), s, Optional.of(training)));
         if (s.validation().isPresent()) {

@@ -6,6 +6,7 @@ import io.firn.backend.Tuned;
 import io.firn.data.Augment;
 import io.firn.data.Dataset;
 import io.firn.data.Datasets;
+import io.firn.data.Erasing;
 import io.firn.data.LoaderOptions;
 import io.firn.data.Normalization;
 import io.firn.data.Size;
@@ -199,9 +200,11 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
     LoaderOptions training(int batch) {
         NetOptions n = options.net();
         DataOptions d = options.data();
+        VariationOptions v = options.variation();
         return new LoaderOptions(batch, n.resolution(), n.resolution(), n.channels(),
                 Augment.valueOf(d.augment().toUpperCase(Locale.ROOT)), d.resizePixels(), !d.noShuffle(),
-                options.run().seed(), d.workers(), true, rank, options.together().ranks());
+                options.run().seed(), d.workers(), true, rank, options.together().ranks(), new Erasing(v.erase(), d.mean()),
+                v.mixing(), v.augmentRepeats());
     }
 
     /** Batches to validate with: no larger than those to train on, whose memory they take. */

@@ -11,13 +11,14 @@ import java.lang.foreign.ValueLayout;
 /**
  * A training step's inputs. They are filled before every step, since plans take turns in that memory.
  *
+ * @param mixed  whether images are mixed in pairs, so that each has two labels
  * @param random whether the step drops something at random, which the counter keys
  * @param shared whether it is one of several ranks' steps, which tell each other whether to stop
  */
-record TrainInputs(Session session, Plan plan, boolean random, boolean shared) {
+record TrainInputs(Session session, Plan plan, boolean mixed, boolean random, boolean shared) {
 
     static TrainInputs of(Session session, Plan plan) {
-        return new TrainInputs(session, plan, has(plan, "counter"), has(plan, "stop"));
+        return new TrainInputs(session, plan, has(plan, "partners"), has(plan, "counter"), has(plan, "stop"));
     }
 
     private static boolean has(Plan plan, String input) {
@@ -33,7 +34,14 @@ record TrainInputs(Session session, Plan plan, boolean random, boolean shared) {
         MemorySegment pixels = session.input(plan, "pixels");
         MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
         MemorySegment.copy(batch.labels(), 0, session.input(plan, "labels"), ValueLayout.JAVA_INT, 0, batch.labels().length);
+        if (mixed) {
+            MemorySegment partners = session.input(plan, "partners");
+            for (int i = 0; i < batch.labels().length; i++) {
+                partners.setAtIndex(ValueLayout.JAVA_INT, i, batch.partner(i));
+            }
+        }
         MemorySegment rates = session.input(plan, "rates").fill((byte) 0);
+        rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.MIX, (float) batch.lambda());
         rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.LEARNING_RATE, (float) rate);
         rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.STEP, step + 1);
         if (random) {

@@ -6,9 +6,12 @@ import java.util.List;
 import java.util.Set;
 
 /** Every option of a training, resolved: what {@code config.toml} shows. */
-public record TrainOptions(DataOptions data, NetOptions net, Recipe recipe, RunOptions run, RankOptions together) {
-    private static final List<Class<? extends Record>> GROUPS =
-            List.of(DataOptions.class, NetOptions.class, Recipe.class, RunOptions.class, RankOptions.class);
+public record TrainOptions(DataOptions data, VariationOptions variation, NetOptions net, Recipe recipe, RunOptions run,
+                           RankOptions together) {
+    private static final List<Class<? extends Record>> GROUPS = List.of(DataOptions.class, VariationOptions.class,
+            NetOptions.class, Recipe.class, RunOptions.class, RankOptions.class);
+    /** Options whose {@code auto} leaves the choice to the run, which has made it. */
+    private static final Set<String> CHOSEN = Set.of("batch", "precision");
     private static final Set<String> MAY_CHANGE =
             Set.of("epochs", "max-steps", "threads", "workers", "checkpoint-every", "device", "rank-timeout");
 
@@ -26,13 +29,13 @@ public record TrainOptions(DataOptions data, NetOptions net, Recipe recipe, RunO
      */
     public static TrainOptions resolve(Config asked, Defaults.Facts facts) {
         Config all = Defaults.complete(asked, facts);
-        return new TrainOptions(all.bind(DataOptions.class), all.bind(NetOptions.class), all.bind(Recipe.class),
-                all.bind(RunOptions.class), all.bind(RankOptions.class));
+        return new TrainOptions(all.bind(DataOptions.class), all.bind(VariationOptions.class), all.bind(NetOptions.class),
+                all.bind(Recipe.class), all.bind(RunOptions.class), all.bind(RankOptions.class));
     }
 
     /** All options, in the order in which the groups list them. */
     public Config config() {
-        return Config.from(data, net, recipe, run, together);
+        return Config.from(data, variation, net, recipe, run, together);
     }
 
     /**
@@ -46,7 +49,7 @@ public record TrainOptions(DataOptions data, NetOptions net, Recipe recipe, RunO
     public static void refuseConflicts(Config before, Config asked) {
         List<String> conflicts = keys().stream()
                 .filter(key -> asked.has(key) && !MAY_CHANGE.contains(key) && !asked.agrees(key, before)
-                        && !asked.text(key).orElseThrow().equals("auto"))
+                        && !(CHOSEN.contains(key) && asked.text(key).orElseThrow().equals("auto")))
                 .map(key -> "--%s %s (%s)".formatted(key, asked.text(key).orElseThrow(),
                         before.text(key).map(v -> "was " + v).orElse("was not given"))).toList();
         if (!conflicts.isEmpty()) {

@@ -107,7 +107,7 @@ class RankGradientsTest {
             Ranks together = new Ranks(ranks.ranks(), sync, 10_000);
             Program program = new Planner(backend.target(), backend.kernels(TuningTable.EMPTY)).plan(new PlanRequest("train", g,
                     model.preset().mean(), model.preset().std(), Precision.FP32,
-                    Optional.of(new PlanRequest.Training(frozen, _ -> sgd, 0.1, together))));
+                    Optional.of(new PlanRequest.Training(frozen, _ -> sgd, 0.1).on(together))));
             try (Session session = backend.load(program, ranks)) {
                 Plan plan = program.plan("train");
                 fill(session, plan, model, order.subList(ranks.rank() * share, (ranks.rank() + 1) * share), ranks.rank() * share,

@@ -19,10 +19,10 @@ class ReductionTest {
     @CsvSource({"92, 80, 2", "64, 56, 2", "44, 40, 4", "24, 22, 8"})
     void theResultIsTorchvisionsWithinTwo(int resize, int crop, int reduction) throws Exception {
         Transform transform = new Transform(crop, crop, 3, Augment.NONE, resize, 0);
-        assertThat(transform.reduction(PHOTO, 0, 0)).isEqualTo(reduction);
+        assertThat(transform.reduction(PHOTO, 0, 0, 0)).isEqualTo(reduction);
         byte[] expected = Decoder.decode(bytes("%d-%d.png".formatted(resize, crop)), "reference").pixels();
         Image whole = Decoder.decode(bytes("photo.jpg"), "photo.jpg");
-        Image reduced = Decoder.decode(bytes("photo.jpg"), "photo.jpg", size -> transform.reduction(size, 0, 0));
+        Image reduced = Decoder.decode(bytes("photo.jpg"), "photo.jpg", size -> transform.reduction(size, 0, 0, 0));
         assertThat(reduced.isWhole()).isFalse();
         assertThat(reduced.original()).isEqualTo(PHOTO).isEqualTo(whole.original());
         assertThat(reduced.height()).isEqualTo(PHOTO.height() / reduction);
@@ -36,14 +36,14 @@ class ReductionTest {
     void aCropOfAReductionIsThatOfTheWhole(long seed) throws Exception {
         Transform transform = new Transform(24, 24, 3, Augment.STANDARD, 28, seed);
         Image whole = Decoder.decode(bytes("photo.jpg"), "photo.jpg");
-        Image reduced = Decoder.decode(bytes("photo.jpg"), "photo.jpg", size -> transform.reduction(size, 3, 5));
+        Image reduced = Decoder.decode(bytes("photo.jpg"), "photo.jpg", size -> transform.reduction(size, 3, 5, 0));
         assertThat(difference(transform.apply(whole, 3, 5, ""), transform.apply(reduced, 3, 5, ""))).isLessThan(2);
     }
 
     @Test
     void whatIsTooSmallOrOfAnotherFormatStaysWhole() throws Exception {
-        assertThat(new Transform(80, 80, 3, Augment.NONE, 97, 0).reduction(PHOTO, 0, 0)).isEqualTo(1);
-        assertThat(new Transform(384, 384, 3, Augment.NONE, 0, 0).reduction(PHOTO, 0, 0)).isEqualTo(1);
+        assertThat(new Transform(80, 80, 3, Augment.NONE, 97, 0).reduction(PHOTO, 0, 0, 0)).isEqualTo(1);
+        assertThat(new Transform(384, 384, 3, Augment.NONE, 0, 0).reduction(PHOTO, 0, 0, 0)).isEqualTo(1);
         assertThat(Decoder.decode(bytes("92-80.png"), "reference", _ -> 8).isWhole()).isTrue();
     }
 

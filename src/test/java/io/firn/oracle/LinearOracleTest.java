@@ -9,6 +9,7 @@ import static org.assertj.core.data.Offset.offset;
 import io.firn.graph.DType;
 import io.firn.graph.Linear;
 import io.firn.graph.Loss;
+import io.firn.graph.Rates;
 import io.firn.graph.Shape;
 import io.firn.graph.Type;
 import java.util.List;
@@ -63,6 +64,21 @@ class LinearOracleTest {
         same(run(new Loss.SoftmaxCrossEntropy(0.2), logits, labels), (first + Math.log(2)) / 2);
         same(run(new Loss.SoftmaxCrossEntropyGrad(0.2), logits, labels), 0.075, -0.075, -0.2, 0.2, 0, 0);
         same(run(new Loss.SoftmaxCrossEntropy(0), logits, labels), (-Math.log(0.75) + Math.log(2)) / 2);
+    }
+
+    /** Half of each label: the mean of both labels' losses; smoothing spreads as without mixing. */
+    @Test
+    void mixedImagesHaveTwoLabels() {
+        double log3 = Math.log(3);
+        Array logits = array(new double[] {0, log3, 5, 5, 1, 2}, 3, 2);
+        Array rates = new Array(Rates.TYPE, new double[] {0, 0, 0.75, 0, 0, 0, 0, 0});
+        List<Array> in = List.of(logits, labels(1, 0, 1), labels(0, 0, -1), rates);
+        // q = (1/4, 3/4) is p itself in the first row.
+        double entropy = -(0.75 * Math.log(0.75) + 0.25 * Math.log(0.25));
+        same(Samples.run(new Loss.SoftmaxCrossEntropy(0), in), (entropy + Math.log(2)) / 2);
+        same(Samples.run(new Loss.SoftmaxCrossEntropyGrad(0), in), 0, 0, -0.25, 0.25, 0, 0);
+        // q = 0.8 · (1/4, 3/4) + 0.1
+        same(Samples.run(new Loss.SoftmaxCrossEntropyGrad(0.2), in), -0.025, 0.025, -0.2, 0.2, 0, 0);
     }
 
     @Test

@@ -33,7 +33,7 @@ public final class OpCases {
     private static final List<Integer> THREE = List.of(0, 1, 2);
     private static final Array COUNTER = new Array(Counter.TYPE, new double[] {5, -6, 3, 1, 2, 0, 0, 0});
     private static final Random RANDOM = new Random(11);
-    private static final Array RATES = new Array(Rates.TYPE, new double[] {0.125, 3, 0, 0, 0, 0, 0, 0});
+    private static final Array RATES = new Array(Rates.TYPE, new double[] {0.125, 3, 0.75, 1, 0, 0, 0, 0});
     private static final List<OpCase> ALL = Stream.of(convolutions(), normalizations(), pointwise(), pooling(), ends(),
             updates(), collectives()).flatMap(List::stream).toList();
 
@@ -114,6 +114,7 @@ public final class OpCases {
     private static List<OpCase> ends() {
         Array logits = normal(5, 7);
         Array labels = new Array(new Type(DType.I32, Shape.of(5)), new double[] {3, 0, -1, 6, 2});
+        Array partners = new Array(labels.type(), new double[] {2, 3, 0, 6, -1});
         return List.of(of(new Linear.Forward(), THREE, normal(3, 5), normal(7, 5), normal(7)),
                 of(new Linear.Forward(), THREE, normal(3, 5), normal(7, 5, 1, 1), normal(7)),
                 of(new Linear.Dgrad(), NONE, normal(3, 7), normal(7, 5)),
@@ -121,7 +122,9 @@ public final class OpCases {
                 of(new Linear.BiasGrad(), NONE, normal(3, 7)),
                 of(new Loss.SoftmaxCrossEntropy(0.1), X, logits, labels),
                 of(new Loss.SoftmaxCrossEntropy(0), X, logits, labels),
-                of(new Loss.SoftmaxCrossEntropyGrad(0.1), NONE, logits, labels));
+                of(new Loss.SoftmaxCrossEntropyGrad(0.1), NONE, logits, labels),
+                of(new Loss.SoftmaxCrossEntropy(0.1), X, logits, labels, partners, RATES),
+                of(new Loss.SoftmaxCrossEntropyGrad(0.1), NONE, logits, labels, partners, RATES));
     }
 
     private static List<OpCase> updates() {

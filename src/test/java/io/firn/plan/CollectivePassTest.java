@@ -46,7 +46,7 @@ class CollectivePassTest {
 
     private static PlanRequest train(Graph model, Set<String> frozen, Ranks ranks) {
         return new PlanRequest("train", model, List.of(0.4, 0.5, 0.6), List.of(0.2, 0.3, 0.4), Precision.FP32,
-                Optional.of(new PlanRequest.Training(frozen, s -> new Update.Sgd(0.9, 1e-4, true, 1), 0.1, ranks)));
+                Optional.of(new PlanRequest.Training(frozen, s -> new Update.Sgd(0.9, 1e-4, true, 1), 0.1).on(ranks)));
     }
 
     private static Ranks ranks(int count, boolean syncNorms) {

@@ -1,8 +1,10 @@
 package io.firn.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.firn.backend.cuda.CudaKernels;
+import io.firn.error.UserError;
 import io.firn.graph.Graph;
 import io.firn.graph.State;
 import io.firn.graph.Value;
@@ -15,6 +17,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
@@ -48,6 +51,16 @@ class CudaPlansTest {
         Graph full = Models.build(name, ModelOptions.defaults().withBatch(256)).graph();
         assertThat(ops(model, p)).as("what the full net's plan fuses is all there").containsAll(ops(full, p));
         PlanRuns.compare(CUDA, 10, PlanRuns.train(model, Set.of(), p));
+    }
+
+    @Test
+    void whatHasNoKernelYetIsAnErrorThatNamesTheOption() {
+        PlanRequest plain = PlanRuns.train(ModelPlansTest.tiny("resnet20"), Set.of());
+        var training = plain.training().orElseThrow();
+        PlanRequest mixed = new PlanRequest("train", plain.model(), plain.mean(), plain.std(), plain.precision(), Optional.of(
+                new PlanRequest.Training(training.frozen(), training.optimizer(), 0.1, new PlanRequest.Extras(true))));
+        assertThatThrownBy(() -> PlanRuns.program(CUDA, mixed)).isInstanceOf(UserError.class)
+                .hasMessage("--mixup and --cutmix: not planned for GPUs yet; leave it out, or train on a CPU");
     }
 
     @ParameterizedTest

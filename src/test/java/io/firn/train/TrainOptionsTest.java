@@ -98,7 +98,7 @@ class TrainOptionsTest {
             "epochs|2.5|--epochs takes a whole number, not '2.5'",
             "resize|-3|--resize -3: must be at least 1",
             "resize|big|--resize big: must be none or a number of pixels",
-            "augment|rotate|--augment rotate: must be one of none, flip, standard",
+            "augment|rotate|--augment rotate: must be one of none, flip, standard, trivial, rand, auto",
             "precision|fp8|--precision fp8: must be one of auto, fp32, tf32, bf16, fp16",
     })
     void wordsThatMakeNoSense(String key, String value, String message) {
@@ -113,6 +113,9 @@ class TrainOptionsTest {
         refused("lr", Double.NaN, "--lr NaN: must be at least 0");
         refused("lr", "fast", "--lr takes a number, not \"fast\"");
         refused("momentum", 1.0, "--momentum 1: must be from 0 to below 1");
+        refused("mixup", -1.0, "--mixup -1: must be at least 0");
+        refused("erase", 1.5, "--erase 1.5: must be from 0 to 1");
+        refused("augment-repeats", 0, "--augment-repeats 0: must be at least 1");
         refused("dropout", 1.5, "--dropout 1.5: must be from 0 to below 1");
         refused("val-split", 1.0, "--val-split 1: must be from 0 to below 1");
         refused("channels", 2, "--channels 2: must be 1 (gray) or 3 (colour)");

@@ -141,6 +141,26 @@ class TrainerTest {
         assertSameBits(whole, parts);
     }
 
+    /** All that varies batches at random is a function of seed, epoch and place. */
+    @Test
+    void soDoesOneWithMixedErasedAndRepeatedImages() throws IOException {
+        Map<String, Object> o = options("augment", "rand", "mixup", 0.4, "cutmix", 1.0, "erase", 0.5, "augment-repeats", 2,
+                "label-smoothing", 0.1, "epochs", 2);
+        Path whole = folder.resolve("whole");
+        Path parts = folder.resolve("parts");
+        Firn.train(o, whole);
+        o.put("max-steps", 8);
+        Firn.train(o, parts);
+        Firn.train(new TrainRequest(Config.of(Map.of("max-steps", 100)), Optional.of(parts), true, false, Devices::local,
+                quiet()));
+        assertSameBits(whole, parts);
+        o.put("mixup", 0.0);
+        o.put("cutmix", 0.0);
+        Path unmixed = folder.resolve("unmixed");
+        Firn.train(o, unmixed);
+        assertThat(metrics(unmixed).getFirst().get("loss")).isNotEqualTo(metrics(whole).getFirst().get("loss"));
+    }
+
     private static String withoutTimes(JsonNode line) {
         var copy = line.deepCopy();
         ((com.fasterxml.jackson.databind.node.ObjectNode) copy).remove(List.of("seconds", "images_per_s"));

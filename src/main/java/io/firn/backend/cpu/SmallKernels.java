@@ -33,7 +33,7 @@ final class SmallKernels {
             case Conversion.Normalize c -> new NormalizeKernel(c, in.getFirst(), out, workers);
             case Drop d -> new DropKernel(d, in.get(0), in.get(1), out, workers);
             case Linear.BiasGrad b -> new BiasGradKernel(in.getFirst(), out);
-            case Loss l -> new LossKernel(l, in.get(0), in.get(1), out, workers);
+            case Loss l -> new LossKernel(l, in, out, workers);
             case Shortcut s -> new ShortcutKernel(s, in.getFirst(), out, workers);
             case Normalization.Affine a -> {
                 VectorStage stage = new VectorStage(n, bind, null);

@@ -5,6 +5,7 @@ import io.firn.backend.cuda.cudnn.Engine;
 import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.backend.cuda.cudnn.Lowering;
 import io.firn.backend.cuda.kernels.OwnKernels;
+import io.firn.error.UserError;
 import io.firn.graph.Activation;
 import io.firn.graph.Collective;
 import io.firn.graph.Convolution;
@@ -14,6 +15,7 @@ import io.firn.graph.Elementwise;
 import io.firn.graph.Gate;
 import io.firn.graph.Graph;
 import io.firn.graph.Linear;
+import io.firn.graph.Loss;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Pooling;
@@ -167,6 +169,11 @@ public final class CudaKernels implements Kernels {
             return List.of(Candidate.inPlace(new Kernel(NCCL, "all_reduce", "", 0), in));
         }
         Optional<OwnKernels> own = own(s.nodes(), Set.copyOf(s.outputs()));
+        if (own.isEmpty()) {
+            unplanned(s.anchor()).ifPresent(option -> {
+                throw UserError.usage("%s: not planned for GPUs yet; leave it out, or train on a CPU", option);
+            });
+        }
         if (own.isPresent()) {
             return List.of(new Candidate(Kernel.own(own.get().label()), in, out,
                     own.get().calls(s, layouts::get).workspace(), inPlace(s, own.get())));
@@ -176,6 +183,11 @@ public final class CudaKernels implements Kernels {
         String label = engine.map(e -> e.checked() ? e.label() : "").orElse(NO_ENGINE);
         return List.of(Candidate.of(new Kernel(CUDNN, "graph", label, 0), in, out,
                 engine.map(Engine::workspace).orElse(0L)));
+    }
+
+    /** The options behind what no GPU kernel computes yet; empty for all else. */
+    private static Optional<String> unplanned(Node n) {
+        return n.op() instanceof Loss && Loss.isMixed(n.inputs()) ? Optional.of("--mixup and --cutmix") : Optional.empty();
     }
 
     @Override

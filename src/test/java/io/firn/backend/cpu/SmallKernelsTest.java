@@ -9,6 +9,7 @@ import io.firn.graph.Linear;
 import io.firn.graph.Loss;
 import io.firn.graph.Normalization;
 import io.firn.graph.Op;
+import io.firn.graph.Rates;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
 import io.firn.graph.Type;
@@ -76,6 +77,11 @@ class SmallKernelsTest {
                     .mapToDouble(i -> i).toArray());
             check(new Loss.SoftmaxCrossEntropy(smoothing), Layout.DENSE, 1e-6, List.of(logits, labels), padding);
             check(new Loss.SoftmaxCrossEntropyGrad(smoothing), Layout.DENSE, 1e-6, List.of(logits, labels), padding);
+            List<Type> mixed = List.of(logits, labels, labels, Rates.TYPE);
+            List<double[]> operands = List.of(OpCase.random(logits, RANDOM), OpCase.random(labels, RANDOM),
+                    OpCase.random(labels, RANDOM), new double[] {0, 0, 0.625, 0, 0, 0, 0, 0});
+            check(new Loss.SoftmaxCrossEntropy(smoothing), Layout.DENSE, 1e-6, mixed, operands);
+            check(new Loss.SoftmaxCrossEntropyGrad(smoothing), Layout.DENSE, 1e-6, mixed, operands);
         }
     }
 

@@ -129,7 +129,7 @@ final class SmallKernels {
     /** The loss, its gradient, or both of the same logits. */
     static boolean supportsLoss(List<Node> nodes) {
         return nodes.size() <= 2 && nodes.stream().allMatch(n -> n.op() instanceof Loss l
-                && n.inputs().equals(nodes.getFirst().inputs())
+                && !Loss.isMixed(n.inputs()) && n.inputs().equals(nodes.getFirst().inputs())
                 && l.smoothing() == ((Loss) nodes.getFirst().op()).smoothing())
                 && nodes.stream().map(n -> n.op().getClass()).distinct().count() == nodes.size();
     }
