@@ -13,7 +13,6 @@ import io.firn.backend.cuda.kernels.KernelCall;
 import io.firn.backend.cuda.kernels.KernelCompiler;
 import io.firn.backend.cuda.kernels.KernelSource;
 import io.firn.backend.cuda.kernels.Nvrtc;
-import io.firn.backend.cuda.kernels.OwnKernels;
 import io.firn.error.UserError;
 import io.firn.plan.Kernels;
 import io.firn.plan.Launch;
@@ -180,8 +179,8 @@ public final class CudaBackend implements Backend {
                     throw UserError.other("cuDNN (%s) has no engine for %s (%s) on %s", engines.versions(), l.name(), l.op(),
                             target.name());
                 });
-        List<KernelSource> sources = launches.stream().filter(l -> !LaunchBinder.isCudnn(l))
-                .flatMap(l -> OwnKernels.of(l).calls().stream()).map(KernelCall::source).toList();
+        List<KernelSource> sources = launches.stream().flatMap(l -> LaunchBinder.calls(l).stream()).map(KernelCall::source)
+                .toList();
         Map<String, byte[]> compiled = cubins.cubins(sources, "sm_" + device.properties().deviceVer() / 10,
                 Runtime.getRuntime().availableProcessors());
         long needed = memory(program);

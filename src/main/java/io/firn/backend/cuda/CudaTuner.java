@@ -72,7 +72,7 @@ final class CudaTuner {
         Set<CudnnGraph> graphs = new LinkedHashSet<>();
         program.plans().forEach(p -> p.launches().stream().filter(LaunchBinder::isCudnn)
                 .filter(l -> !l.kernel().implementation().equals(CudaKernels.NO_ENGINE))
-                .forEach(l -> graphs.add(LaunchBinder.graph(p, l))));
+                .forEach(l -> graphs.add(LaunchBinder.cudnn(p, l).graph())));
         return graphs;
     }
 
