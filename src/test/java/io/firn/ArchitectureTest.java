@@ -44,6 +44,7 @@ class ArchitectureTest {
         KNOWS.put("backend.cuda", Set.of("graph", "plan", "backend", "backend.cuda.cudnn", "backend.cuda.kernels"));
         KNOWS.put("data", Set.of("graph"));
         KNOWS.put("report", Set.of());
+        KNOWS.put("bundle", Set.of());
         for (String name : List.of("train", "finetune", "study", "cluster")) {
             KNOWS.put(name, new LinkedHashSet<>(KNOWS.keySet()));
         }

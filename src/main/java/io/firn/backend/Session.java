@@ -23,6 +23,21 @@ public interface Session extends AutoCloseable {
     /** Runs the plan's step to its end; the first after another plan's also runs what is prepared once. */
     void step(Plan plan);
 
+    /** Told when a launch of a step ran: nanoseconds of one clock, whose zero means nothing. */
+    @FunctionalInterface
+    interface Timeline {
+        void ran(Launch launch, long start, long end);
+    }
+
+    /** Runs a step launch by launch, each timed, after a {@link #step} of the same plan; the results are the same. */
+    default void step(Plan plan, Timeline timeline) {
+        for (Launch l : plan.launches()) {
+            long start = System.nanoTime();
+            run(plan, l);
+            timeline.ran(l, start, System.nanoTime());
+        }
+    }
+
     /** How many steps may be under way while another is begun: 0 where a step is done when {@link #begin} returns. */
     default int ahead() {
         return 0;

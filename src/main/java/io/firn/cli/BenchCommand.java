@@ -5,6 +5,7 @@ import io.firn.train.Bench;
 import io.firn.train.BenchReport;
 import io.firn.train.InputBench;
 import io.firn.train.InputReport;
+import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
 import picocli.CommandLine.Command;
@@ -37,6 +38,10 @@ final class BenchCommand implements Runnable {
     @Option(names = "--launches", paramLabel = "N", defaultValue = "0",
             description = "Also list the N slowest launches, each timed alone.")
     private int launches;
+
+    @Option(names = "--profile", paramLabel = "FILE",
+            description = "Writes a trace of three more steps, launch by launch, for chrome://tracing or Perfetto.")
+    private Path profile;
 
     @Option(names = "--device", paramLabel = "auto|cpu|cuda[:N]", defaultValue = "auto",
             description = "Where to compute (default: ${DEFAULT-VALUE}).")
@@ -71,7 +76,7 @@ final class BenchCommand implements Runnable {
 
     private Bench.Request request() {
         return new Bench.Request(step.request(name()), compute::precision, device.toLowerCase(Locale.ROOT), compute.threads(),
-                steps, warmup, launches);
+                steps, warmup, launches, Optional.ofNullable(profile));
     }
 
     private String name() {

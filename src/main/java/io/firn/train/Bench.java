@@ -15,10 +15,12 @@ import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import io.firn.weights.Initializer;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.function.Function;
 
@@ -30,6 +32,7 @@ public final class Bench {
     /** So small that nothing diverges on noise, whatever the net. */
     private static final double RATE = 1e-5;
     private static final int LAUNCH_RUNS = 3;
+    private static final int PROFILED_STEPS = 3;
     private static final long SEED = 1;
 
     private final Request request;
@@ -44,9 +47,10 @@ public final class Bench {
      * @param steps     to time
      * @param warmup    steps before, which are not counted
      * @param launches  how many of the slowest launches to list
+     * @param profile   file for a trace of a few more steps, each launch of which is timed
      */
     public record Request(StepRequest step, Function<Backend, Precision> precision, String device, int threads, int steps,
-                          int warmup, int launches) {
+                          int warmup, int launches, Optional<Path> profile) {
         public Request {
             Range.atLeast("steps", steps, 1);
             Range.atLeast("warmup", warmup, 0);
@@ -80,6 +84,7 @@ public final class Bench {
                 Bench bench = new Bench(request, precision, session);
                 double[] ms = bench.steps();
                 long memory = use.growth();
+                request.profile().ifPresent(bench::profile);
                 // Last, since it needs memory of its own.
                 Peaks peaks = backend.measurePeaks();
                 return bench.report(ms, memory, peaks, backend);
@@ -115,6 +120,20 @@ public final class Bench {
         return ms;
     }
 
+    private void profile(Path file) {
+        Trace trace = new Trace();
+        for (int i = 0; i < PROFILED_STEPS; i++) {
+            int step = i;
+            trace.startStep();
+            long[] zero = {Long.MIN_VALUE};
+            session.step(plan, (launch, from, to) -> {
+                zero[0] = zero[0] == Long.MIN_VALUE ? from : zero[0];
+                trace.add(step, launch, from - zero[0], to - zero[0]);
+            });
+        }
+        trace.write(file);
+    }
+
     private BenchReport report(double[] ms, long memory, Peaks peaks, Backend backend) {
         var stepMs = BenchReport.Spread.of(ms);
         double roofline = plan.launches().stream().mapToDouble(l -> roofline(l, peaks)).sum();
@@ -136,12 +155,11 @@ public final class Bench {
         double[] best = new double[all.size()];
         Arrays.fill(best, Double.POSITIVE_INFINITY);
         for (int run = 0; run < LAUNCH_RUNS; run++) {
-            // In order, since each reads what those before it wrote.
-            for (int i = 0; i < best.length; i++) {
-                long start = System.nanoTime();
-                session.run(plan, all.get(i));
-                best[i] = Math.min(best[i], (System.nanoTime() - start) / 1e9);
-            }
+            int[] next = {0};
+            session.step(plan, (_, start, end) -> {
+                best[next[0]] = Math.min(best[next[0]], (end - start) / 1e9);
+                next[0]++;
+            });
         }
         List<BenchReport.LaunchTime> times = new ArrayList<>();
         for (int i = 0; i < best.length; i++) {

@@ -19,7 +19,6 @@ import io.firn.models.Models;
 import io.firn.models.Preset;
 import io.firn.models.Scaling;
 import io.firn.plan.PlanRequest;
-import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.TuningTable;
 import java.nio.file.Path;
@@ -301,9 +300,10 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
      * estimate.
      */
     public Tuned plan(List<PlanRequest> requests) {
-        return options.run().deterministic() ? new Tuned(new Planner(backend.target(), backend.kernels(TuningTable.EMPTY))
-                .plan(requests.toArray(PlanRequest[]::new)), TuningTable.EMPTY)
-                : TuningCache.tuned(backend, requests, p -> p.bytes() <= HostMemory.available());
+        return options.run().deterministic()
+                ? new Tuned(backend.plan(TuningTable.DETERMINISTIC, requests), TuningTable.DETERMINISTIC)
+                : TuningCache.tuned(backend, requests,
+                        p -> backend.memory(p) <= backend.freeMemory().orElseGet(HostMemory::available));
     }
 
     int validationBatch(int batch) {

@@ -32,6 +32,25 @@ class BenchCommandTest {
     }
 
     @Test
+    void aProfileHasEveryLaunchOfAFewSteps(@TempDir Path folder) throws IOException {
+        Path file = folder.resolve("trace.json");
+        json("bench --model resnet20 --batch 2 --resolution 16 --steps 1 --warmup 1 --precision fp32 --json --profile " + file);
+        JsonNode events = new ObjectMapper().readTree(file.toFile()).get("traceEvents");
+        assertThat(events).hasSizeGreaterThan(100).allSatisfy(e -> {
+            assertThat(e.get("ph").asText()).isEqualTo("X");
+            assertThat(e.get("dur").asDouble()).isPositive();
+            assertThat(e.get("args").get("kernel").asText()).isNotEmpty();
+        });
+        assertThat(events.size() % 3).as("three steps").isZero();
+        for (int i = 1; i < events.size(); i++) {
+            JsonNode before = events.get(i - 1);
+            assertThat(events.get(i).get("ts").asDouble()).isGreaterThanOrEqualTo(before.get("ts").asDouble()
+                    + before.get("dur").asDouble() - 1e-6);
+        }
+        assertThat(events.findValuesAsText("cat")).contains("input", "forward", "backward", "optimizer");
+    }
+
+    @Test
     void theJsonHasTheContractsFields() throws IOException {
         JsonNode r = json("bench --model resnet20 --batch 8 --resolution 16 --steps 3 --warmup 1 --precision fp32 --json "
                 + "--freeze until:layer2 --launches 2");

@@ -17,6 +17,10 @@ import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import io.firn.weights.Initializer;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +32,7 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -121,5 +126,30 @@ class SimulatedTrainingTest {
                 }
             });
         }
+    }
+
+    private RunSummary run(Path data, String name, long seed, int most) {
+        Map<String, Object> options = Map.of("data", data.toString(), "model", "resnet20", "epochs", 2, "batch", 8,
+                "precision", "bf16", "deterministic", true, "depth", 0.3, "width", 0.5, "augment", "none", "max-steps", most);
+        return Run.train(new TrainRequest(Config.of(options), Optional.of(folder.resolve(name)), false, false,
+                (_, _) -> SimulatedGpu.backend(folder.resolve("cache"), seed), new PrintStream(OutputStream.nullOutputStream())));
+    }
+
+    private List<String> losses(String name) throws IOException {
+        return Files.readAllLines(folder.resolve(name).resolve("metrics.jsonl")).stream()
+                .map(l -> l.replaceAll(",\"(images_per_s|seconds)\":[^,}]*", "")).toList();
+    }
+
+    /** A run whose next step begins before the last one's loss is asked for, with evaluations and checkpoints between. */
+    @Test
+    void aRunDoesNotDependOnWhenWorkIsDone() throws IOException {
+        Path data = TinyData.idx(folder.resolve("data"), 34, 10, 4);
+        RunSummary s = run(data, "a", 1, 6);
+        assertThat(s.steps()).isEqualTo(6);
+        assertThat(s.valLoss()).isFinite();
+        run(data, "b", 2, 6);
+        assertThat(losses("a")).hasSize(8).isEqualTo(losses("b"));
+        assertThat(Files.readAllBytes(folder.resolve("a/weights.safetensors")))
+                .isEqualTo(Files.readAllBytes(folder.resolve("b/weights.safetensors")));
     }
 }

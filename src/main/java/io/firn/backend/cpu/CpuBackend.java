@@ -47,7 +47,11 @@ public final class CpuBackend implements Backend {
         if (threads < 0 || threads > 4 * available) {
             throw UserError.usage("--threads %d: this machine has %d processors", threads, available);
         }
-        return new CpuBackend(threads == 0 ? available : threads);
+        try {
+            return new CpuBackend(threads == 0 ? available : threads);
+        } catch (LinkageError e) {
+            throw UserError.other("oneDNN, which computes on CPUs, cannot be loaded: %s", e.getMessage()).causedBy(e);
+        }
     }
 
     /** oneDNN's threads are set for the thread that calls it. */

@@ -7,13 +7,15 @@ import io.firn.backend.Tuned;
 import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.backend.cuda.cudnn.Execution;
 import io.firn.backend.cuda.cudnn.LibraryEngines;
+import io.firn.backend.cuda.cudnn.TunedEngines;
 import io.firn.backend.cuda.kernels.CubinCache;
 import io.firn.backend.cuda.kernels.KernelCall;
-import io.firn.backend.cuda.kernels.KernelSource;
 import io.firn.backend.cuda.kernels.KernelCompiler;
+import io.firn.backend.cuda.kernels.KernelSource;
 import io.firn.backend.cuda.kernels.Nvrtc;
 import io.firn.error.UserError;
 import io.firn.plan.Kernels;
+import io.firn.plan.Launch;
 import io.firn.plan.PlanRequest;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
@@ -88,7 +90,8 @@ public final class CudaBackend implements Backend {
                 PlanningEngines.versions(libraries), cache.resolve("cudnn"));
         var nvrtc = Nvrtc.load(libraries.entry(CudaLibrary.NVRTC).path().orElseThrow());
         SymbolLookup library = SymbolLookup.libraryLookup(CudaDriver.LIBRARY, Arena.global());
-        return new CudaBackend(new DriverDevice(library, index, gpu, Execution.Handle::open), engines, nvrtc, cache, PEAK_SIDE);
+        var device = new DriverDevice(library, index, gpu, Execution.Handle::open);
+        return new CudaBackend(device, engines, nvrtc, cache, PEAK_SIDE);
     }
 
     /** Why that GPU of this machine cannot be used, one line; empty where it can. */
@@ -126,11 +129,12 @@ public final class CudaBackend implements Backend {
     }
 
     private Engines engines(TuningTable table) {
-        return table.isDeterministic() ? deterministic : engines;
+        return table.isDeterministic() ? deterministic : new TunedEngines(engines, table.choices());
     }
 
     private Engines engines(Program program) {
-        return planned.stream().filter(p -> p.program.refersTo(program)).map(Planned::engines).findFirst().orElse(engines);
+        return planned.stream().filter(p -> p.program.refersTo(program)).map(Planned::engines).findFirst()
+                .orElse(engines);
     }
 
     @Override
@@ -144,7 +148,7 @@ public final class CudaBackend implements Backend {
 
     @Override
     public Tuned tune(List<PlanRequest> requests, TuningTable known, Predicate<Program> measure) {
-        return new Tuned(plan(known, requests), known);
+        return new CudaTuner(this, device, engines).tune(requests, known, measure);
     }
 
     @Override
@@ -169,13 +173,14 @@ public final class CudaBackend implements Backend {
 
     @Override
     public Session load(Program program) {
-        LaunchBinder.launches(program).stream().filter(l -> l.kernel().implementation().equals(CudaKernels.NO_ENGINE)).findFirst()
+        List<Launch> launches = LaunchBinder.launches(program);
+        launches.stream().filter(l -> l.kernel().implementation().equals(CudaKernels.NO_ENGINE)).findFirst()
                 .ifPresent(l -> {
                     throw UserError.other("cuDNN (%s) has no engine for %s (%s) on %s", engines.versions(), l.name(), l.op(),
                             target.name());
                 });
-        List<KernelSource> sources = LaunchBinder.launches(program).stream().flatMap(l -> LaunchBinder.calls(l).stream())
-                .map(KernelCall::source).toList();
+        List<KernelSource> sources = launches.stream().flatMap(l -> LaunchBinder.calls(l).stream()).map(KernelCall::source)
+                .toList();
         Map<String, byte[]> compiled = cubins.cubins(sources, "sm_" + device.properties().deviceVer() / 10,
                 Runtime.getRuntime().availableProcessors());
         long needed = memory(program);

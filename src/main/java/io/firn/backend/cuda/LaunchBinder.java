@@ -89,12 +89,17 @@ final class LaunchBinder {
         return launches(p).stream().flatMap(l -> calls(l).stream()).mapToLong(c -> Buffer.align(c.table().size())).sum();
     }
 
+    /** What runs a launch that is cuDNN's. */
+    static CudnnCalls cudnn(Plan plan, Launch l) {
+        return CudnnCalls.of(l, plan.precision() == Precision.TF32);
+    }
+
     Bound bind(Plan plan, Launch l) {
         return isCudnn(l) ? product(plan, l) : own(l);
     }
 
     private Bound product(Plan plan, Launch l) {
-        CudnnCalls calls = CudnnCalls.of(l, plan.precision() == Precision.TF32);
+        CudnnCalls calls = cudnn(plan, l);
         byte[] finished = engines.plan(calls.graph()).orElseThrow(() -> UserError.other("cuDNN has no engine: %s",
                 engines.refusal(calls.graph())));
         List<Long> addresses = new ArrayList<>(calls.inputs().stream().map(o -> address(l, 0, o)).toList());
@@ -109,7 +114,8 @@ final class LaunchBinder {
     private Bound own(Launch l) {
         KernelCalls calls = OwnKernels.of(l);
         if (calls.workspace() > l.workspace()) {
-            throw new IllegalStateException("%d bytes of workspace, the plan has %d".formatted(calls.workspace(), l.workspace()));
+            throw new IllegalStateException("%d bytes of workspace, the plan has %d".formatted(calls.workspace(),
+                    l.workspace()));
         }
         List<Bound> bound = calls.calls().stream().map(c -> start(l, c)).toList();
         return on -> bound.forEach(b -> b.put(on));

@@ -51,6 +51,9 @@ public final class Simulator implements Device, KernelCompiler {
     private Shim shim;
     private Stream recording;
     private List<Runnable> recorded;
+    private final Map<Event, Long> clocks = new HashMap<>();
+    /** Simulated milliseconds of all work so far: one of everything but cuDNN's plans, which say it themselves. */
+    private long clock;
     private long handles;
     private long allocated;
     private int calls;
@@ -161,6 +164,7 @@ public final class Simulator implements Device, KernelCompiler {
             if (executed++ == failingWork) {
                 broken = "CUDA_ERROR_SIMULATED, work failed on demand";
             } else {
+                clock++;
                 w.run.run();
             }
         }
@@ -298,6 +302,10 @@ public final class Simulator implements Device, KernelCompiler {
         }
         Product p = born(new Product(++handles), null);
         products.put(p.handle(), () -> {
+            clock += plan[0] - 1;
+            if (!computes) {
+                return;
+            }
             List<double[]> in = new ArrayList<>();
             for (int i = 0; i < graph.inputs().size(); i++) {
                 in.add(read(graph.inputs().get(i), addresses.get(i)));
@@ -363,7 +371,8 @@ public final class Simulator implements Device, KernelCompiler {
     private static void checkGuards(Memory m) {
         MemorySegment all = MemorySegment.ofAddress(m.address() - GUARD).reinterpret(m.bytes() + 2 * GUARD);
         for (long i = 0; i < GUARD; i++) {
-            if (all.get(ValueLayout.JAVA_BYTE, i) != POISON || all.get(ValueLayout.JAVA_BYTE, GUARD + m.bytes() + i) != POISON) {
+            if (all.get(ValueLayout.JAVA_BYTE, i) != POISON
+                    || all.get(ValueLayout.JAVA_BYTE, GUARD + m.bytes() + i) != POISON) {
                 throw new IllegalStateException("something was written beside " + m);
             }
         }
@@ -433,12 +442,7 @@ public final class Simulator implements Device, KernelCompiler {
     @Override
     public void execute(Product product, Stream on) {
         call("cudnnBackendExecute");
-        Runnable work = products.get(live(product).handle());
-        put(on, () -> {
-            if (computes) {
-                work.run();
-            }
-        });
+        put(on, products.get(live(product).handle()));
     }
 
     @Override
@@ -478,7 +482,10 @@ public final class Simulator implements Device, KernelCompiler {
         call("cuEventRecord");
         notRecorded("cuEventRecord");
         long mark = marks.merge(live(event), 1L, Long::sum);
-        put(on, () -> reached.put(event, mark));
+        put(on, () -> {
+            reached.put(event, mark);
+            clocks.put(event, --clock);
+        });
     }
 
     @Override
@@ -486,7 +493,7 @@ public final class Simulator implements Device, KernelCompiler {
         call("cuStreamWaitEvent");
         notRecorded("cuStreamWaitEvent");
         long mark = marks.getOrDefault(live(event), 0L);
-        streams.get(live(on)).add(new Work(() -> { }, event, mark));
+        streams.get(live(on)).add(new Work(() -> clock--, event, mark));
     }
 
     @Override
@@ -517,9 +524,7 @@ public final class Simulator implements Device, KernelCompiler {
     @Override
     public double milliseconds(Event from, Event to) {
         call("cuEventElapsedTime");
-        live(from);
-        live(to);
-        return 1;
+        return clocks.get(live(to)) - clocks.get(live(from));
     }
 
     @Override

@@ -4,6 +4,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * What of cuDNN computes a graph on a device.
@@ -29,6 +30,12 @@ public record Engine(long index, SortedMap<Integer, Long> knobs, long workspace,
     /** Whether cuDNN finished an execution plan with it. */
     public boolean checked() {
         return index >= 0;
+    }
+
+    /** Tells engines and their configurations apart, and is the same in every process. */
+    public String choice() {
+        return label() + knobs.entrySet().stream().map(k -> " " + k.getKey() + "=" + k.getValue())
+                .collect(Collectors.joining());
     }
 
     /** Such as {@code e3R}: engine 3, compiled at run time. */

@@ -38,6 +38,11 @@ record EngineCache(Path folder, String scope) {
     private record Entry(String key, Engine engine, byte[] plan, String none) {
     }
 
+    /** Where what is asked of one engine is kept; empty for whichever is best. */
+    EngineCache of(String choice) {
+        return choice.isEmpty() ? this : new EngineCache(folder, scope + ", engine " + choice);
+    }
+
     Optional<Outcome> read(CudnnGraph g) {
         Path file = file(g);
         if (!Files.isRegularFile(file)) {

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 
 /**
  * Asks cuDNN for engines, without a device: its heuristics rank configurations for the properties of a GPU that need not be
@@ -57,7 +58,37 @@ final class EngineSearch {
     record None(String reason, boolean broken) implements Outcome {
     }
 
+    /** The first that will do. */
     Outcome search(CudnnGraph g) {
+        return search(g, _ -> true);
+    }
+
+    /** The first of those wanted that will do. */
+    Outcome search(CudnnGraph g, Predicate<Engine> wanted) {
+        List<Found> found = new ArrayList<>();
+        None none = visit(g, wanted, f -> {
+            found.add(f);
+            return false;
+        });
+        return found.isEmpty() ? none : found.getFirst();
+    }
+
+    /** The first so many that will do. */
+    List<Found> all(CudnnGraph g, int most) {
+        List<Found> found = new ArrayList<>();
+        visit(g, _ -> true, f -> {
+            found.add(f);
+            return found.size() < most;
+        });
+        return found;
+    }
+
+    /**
+     * Visits engines in cuDNN's order for as long as the visitor says.
+     *
+     * @return why the last one will not do that was not visited
+     */
+    private None visit(CudnnGraph g, Predicate<Engine> wanted, Predicate<Found> visitor) {
         // Of earlier calls that succeeded in the end.
         Descriptor.lastError();
         None none = new None("cuDNN's heuristics know none", false);
@@ -66,10 +97,12 @@ final class EngineSearch {
                 List<Descriptor> configurations = configurations(graph, properties, mode);
                 try {
                     for (Descriptor c : configurations) {
-                        Outcome o = attempt(g, c, properties);
+                        Outcome o = attempt(g, c, properties, wanted);
                         switch (o) {
                             case Found f -> {
-                                return f;
+                                if (!visitor.test(f)) {
+                                    return none;
+                                }
                             }
                             case None n -> none = new None(n.reason, none.broken || n.broken);
                         }
@@ -84,10 +117,10 @@ final class EngineSearch {
         }
     }
 
-    private Outcome attempt(CudnnGraph g, Descriptor configuration, Descriptor properties) {
+    private Outcome attempt(CudnnGraph g, Descriptor configuration, Descriptor properties, Predicate<Engine> wanted) {
         try {
             Engine e = describe(configuration);
-            String unfit = unfit(g, e);
+            String unfit = wanted.test(e) ? unfit(g, e) : "its engines are others than the one asked for";
             return unfit.isEmpty() ? finish(configuration, properties, e) : new None(unfit, false);
         } catch (Descriptor.NotSupported e) {
             return new None(e.getMessage(), false);

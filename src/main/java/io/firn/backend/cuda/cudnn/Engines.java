@@ -1,6 +1,7 @@
 package io.firn.backend.cuda.cudnn;
 
 import java.util.Collection;
+import java.util.List;
 import java.util.Optional;
 
 /** Which of cuDNN's engines compute a graph on one device; answers are the same within a process. */
@@ -21,6 +22,21 @@ public interface Engines {
      */
     default Optional<byte[]> plan(CudnnGraph graph) {
         return Optional.empty();
+    }
+
+    /** The engines that cuDNN ranks first, each finished, best first. */
+    default List<Engine> ranked(CudnnGraph graph, int most) {
+        return engine(graph).stream().toList();
+    }
+
+    /** The engine of that {@link Engine#choice}; empty where there is none. */
+    default Optional<Engine> engine(CudnnGraph graph, String choice) {
+        return engine(graph).filter(e -> e.choice().equals(choice));
+    }
+
+    /** The finished execution plan of that engine. */
+    default Optional<byte[]> plan(CudnnGraph graph, String choice) {
+        return engine(graph, choice).flatMap(_ -> plan(graph));
     }
 
     /** Looks these up side by side, so that later questions are answered at once. */

@@ -25,7 +25,11 @@ public final class LibraryEngines implements Engines {
     private final EngineSearch search;
     private final EngineCache cache;
     private final String versions;
-    private final Map<CudnnGraph, Lookup> known = new ConcurrentHashMap<>();
+    private final Map<Asked, Lookup> known = new ConcurrentHashMap<>();
+
+    /** @param choice of an engine; empty for cuDNN's best */
+    private record Asked(CudnnGraph graph, String choice) {
+    }
 
     /**
      * @param device        the GPU's properties as JSON
@@ -39,23 +43,25 @@ public final class LibraryEngines implements Engines {
         this.cache = new EngineCache(cache, "%s, deterministic %s, %s".formatted(versions, deterministic, device));
     }
 
-    /** One graph's search, made once however many ask. */
+    /** One search, made once however many ask. */
     private final class Lookup {
-        private final CudnnGraph graph;
+        private final Asked asked;
         private Outcome outcome;
 
-        private Lookup(CudnnGraph graph) {
-            this.graph = graph;
+        private Lookup(Asked asked) {
+            this.asked = asked;
         }
 
         synchronized Outcome outcome() {
             if (outcome == null) {
-                outcome = cache.read(graph).orElseGet(() -> {
-                    Outcome found = search.search(graph);
+                EngineCache kept = cache.of(asked.choice);
+                outcome = kept.read(asked.graph).orElseGet(() -> {
+                    Outcome found = asked.choice.isEmpty() ? search.search(asked.graph)
+                            : search.search(asked.graph, e -> e.choice().equals(asked.choice));
                     if (found instanceof None n && n.broken()) {
                         LOG.warn("cuDNN offers an engine and fails to build it: {}", n.reason());
                     }
-                    cache.write(graph, found);
+                    kept.write(asked.graph, found);
                     return found;
                 });
             }
@@ -64,7 +70,29 @@ public final class LibraryEngines implements Engines {
     }
 
     private Outcome outcome(CudnnGraph g) {
-        return known.computeIfAbsent(g, Lookup::new).outcome();
+        return outcome(g, "");
+    }
+
+    private Outcome outcome(CudnnGraph g, String choice) {
+        return known.computeIfAbsent(new Asked(g, choice), Lookup::new).outcome();
+    }
+
+    /** Compiles each: what it finds is kept, so that the one that is chosen is restored. */
+    @Override
+    public List<Engine> ranked(CudnnGraph g, int most) {
+        List<Found> all = search.all(g, most);
+        all.forEach(f -> cache.of(f.engine().choice()).write(g, f));
+        return all.stream().map(Found::engine).toList();
+    }
+
+    @Override
+    public Optional<Engine> engine(CudnnGraph g, String choice) {
+        return outcome(g, choice) instanceof Found f ? Optional.of(f.engine()) : Optional.empty();
+    }
+
+    @Override
+    public Optional<byte[]> plan(CudnnGraph g, String choice) {
+        return outcome(g, choice) instanceof Found f ? Optional.of(f.plan()) : Optional.empty();
     }
 
     @Override

@@ -205,7 +205,7 @@ final class OtherCases {
         KernelCase k = start(OwnKernels.CROSS_ENTROPY, smoothing + " loss gradient of mixed images");
         Type labels = new Type(DType.I32, Shape.of(6));
         List<Value> in = List.of(k.input(Type.f32(6, 300), 1, 3), k.input(labels, new double[] {0, 299, -1, 17, 5, 256}),
-                k.input(labels, new double[] {7, 299, 3, 0, -1, 255}), k.input(Rates.TYPE, new double[] {0.1, 3, 0.25, 1, 0, 0, 0, 0}));
+                k.input(labels, new double[] {7, 299, 3, 0, -1, 255}), k.input(Rates.TYPE, new double[] {0.125, 3, 0.25, 1, 0, 0, 0, 0}));
         return k.stores(k.b.addAll("loss", new Loss.SoftmaxCrossEntropy(smoothing), in).getFirst(),
                 k.b.addAll("gradient", new Loss.SoftmaxCrossEntropyGrad(smoothing), in).getFirst());
     }

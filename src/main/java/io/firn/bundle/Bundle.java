@@ -1,0 +1,178 @@
+package io.firn.bundle;
+
+import io.firn.error.UserError;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Comparator;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
+import java.util.jar.JarOutputStream;
+import java.util.spi.ToolProvider;
+import java.util.stream.Stream;
+
+/**
+ * Puts Firn, its libraries and a Java runtime into one archive, for machines that have neither Java nor a network:
+ *
+ * <pre>
+ * firn/firn      the launcher
+ * firn/runtime   Java, as far as Firn needs it (jlink)
+ * firn/lib       the class path
+ * </pre>
+ */
+public final class Bundle {
+    private static final List<String> MODULES = List.of("java.base", "java.desktop", "java.logging", "java.management",
+            "java.net.http", "jdk.incubator.vector", "jdk.management", "jdk.unsupported");
+    private static final String LAUNCHER = "/launcher/firn";
+
+    private Bundle() {
+    }
+
+    /**
+     * What was made.
+     *
+     * @param bytes of the archive
+     */
+    public record Made(String file, long bytes, Contents contents) {
+    }
+
+    /**
+     * Makes one of what this process runs from.
+     *
+     * @param output a {@code .tar.gz}; replaced where it is there
+     * @param say    takes a line about what takes long
+     * @throws UserError where this Java has no jlink, or the place cannot be written
+     */
+    public static Made create(Path output, Contents contents, Consumer<String> say) {
+        Path target = output.toAbsolutePath();
+        if (!target.getFileName().toString().matches(".*\\.(tar\\.gz|tgz)")) {
+            throw UserError.usage("--output %s: a bundle is a .tar.gz", output);
+        }
+        Path work = workFolder(target, output);
+        try {
+            Path root = Files.createDirectory(work.resolve("firn"));
+            say.accept("linking a Java runtime");
+            link(root.resolve("runtime"));
+            say.accept("copying libraries");
+            copyClassPath(Files.createDirectory(root.resolve("lib")), contents);
+            copyLauncher(root.resolve("firn"));
+            say.accept("packing");
+            Path archive = work.resolve("bundle.tar.gz");
+            pack(work, archive);
+            Files.move(archive, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            return new Made(output.toString(), Files.size(target), contents);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } finally {
+            delete(work);
+        }
+    }
+
+    /** Beside the target, so that the finished archive is renamed and never half there. */
+    private static Path workFolder(Path target, Path output) {
+        try {
+            return Files.createTempDirectory(target.getParent(), ".bundle");
+        } catch (IOException e) {
+            throw UserError.other("cannot write beside %s: %s", output, e.getMessage()).causedBy(e);
+        }
+    }
+
+    private static void link(Path runtime) {
+        ToolProvider jlink = ToolProvider.findFirst("jlink").orElseThrow(() -> UserError.other(
+                "this Java (%s) has no jlink: run firn bundle by a JDK", System.getProperty("java.home")));
+        StringWriter said = new StringWriter();
+        PrintWriter out = new PrintWriter(said);
+        // Packed as a whole, what is not compressed by itself becomes smaller.
+        int status = jlink.run(out, out, "--add-modules", String.join(",", MODULES), "--strip-debug", "--no-header-files",
+                "--no-man-pages", "--compress", "zip-0", "--output", runtime.toString());
+        out.flush();
+        if (status != 0) {
+            throw UserError.other("jlink makes no Java runtime: %s", said.toString().strip());
+        }
+    }
+
+    private static void copyClassPath(Path lib, Contents contents) throws IOException {
+        for (String entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
+            Path from = Path.of(entry);
+            String name = from.getFileName().toString();
+            if (Files.isDirectory(from)) {
+                packFolder(from, lib.resolve("classes-" + name + ".jar"));
+            } else if (Files.isRegularFile(from) && contents.takes(name)) {
+                copyJar(from, lib.resolve(name), contents);
+            }
+        }
+    }
+
+    private static void copyJar(Path from, Path to, Contents contents) throws IOException {
+        String name = from.getFileName().toString();
+        try (JarFile jar = new JarFile(from.toFile()); JarOutputStream out = new JarOutputStream(Files.newOutputStream(to))) {
+            for (JarEntry e : (Iterable<JarEntry>) jar.stream()::iterator) {
+                if (!e.isDirectory() && contents.takes(name, e.getName())) {
+                    try (InputStream in = jar.getInputStream(e)) {
+                        add(out, e.getName(), in);
+                    }
+                }
+            }
+        }
+    }
+
+    /** Of classes that are in no jar yet. */
+    private static void packFolder(Path folder, Path to) throws IOException {
+        try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(to)); Stream<Path> files = Files.walk(folder)) {
+            for (Path p : files.filter(Files::isRegularFile).sorted().toList()) {
+                try (InputStream in = Files.newInputStream(p)) {
+                    add(out, folder.relativize(p).toString(), in);
+                }
+            }
+        }
+    }
+
+    private static void add(JarOutputStream out, String name, InputStream in) throws IOException {
+        out.putNextEntry(new JarEntry(name));
+        in.transferTo(out);
+        out.closeEntry();
+    }
+
+    private static void copyLauncher(Path to) throws IOException {
+        try (InputStream in = Bundle.class.getResourceAsStream(LAUNCHER); OutputStream out = Files.newOutputStream(to)) {
+            in.transferTo(out);
+        }
+        Files.setPosixFilePermissions(to, PosixFilePermissions.fromString("rwxr-xr-x"));
+    }
+
+    private static void pack(Path work, Path archive) throws IOException {
+        Process tar = new ProcessBuilder("tar", "--owner=0", "--group=0", "-czf", archive.toString(),
+                "-C", work.toString(), "firn").redirectErrorStream(true).redirectInput(new File("/dev/null")).start();
+        try {
+            String said = new String(tar.getInputStream().readAllBytes()).strip();
+            if (tar.waitFor() != 0) {
+                throw UserError.other("tar makes no archive: %s", said);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw UserError.other("interrupted while packing");
+        } finally {
+            tar.destroyForcibly();
+        }
+    }
+
+    private static void delete(Path work) {
+        try (Stream<Path> files = Files.walk(work)) {
+            for (Path p : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(p);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
