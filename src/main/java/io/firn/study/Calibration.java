@@ -26,7 +26,8 @@ final class Calibration {
      */
     static double factor(Model model, Config options, int threads, Devices devices) {
         BenchReport r = Bench.run(new Bench.Request(StepRequest.training(model), b -> precision(options.text("precision"), b),
-                options.text("device").orElse("auto"), threads, STEPS, WARM_UP, 0), devices);
+                options.text("device").orElse("auto"), threads, STEPS, WARM_UP, 0, Optional.empty()),
+                devices);
         return r.stepMs().median() / r.predictedMs();
     }
 

@@ -70,7 +70,7 @@ final class FirstStep {
         double size = 0;
         for (Launch l : plan.launches()) {
             for (Node n : l.subgraph().nodes()) {
-                if (n.op() instanceof Update) {
+                if (n.op() instanceof Update.Step) {
                     double[] want = exact.value(n.input(1));
                     double[] got = session.read(plan, l, false, l.subgraph().inputs().indexOf(n.input(1)));
                     for (int i = 0; i < want.length; i++) {

@@ -64,8 +64,8 @@ class CudaPlansTest {
     void mixedImagesTakeTheSameLoss() {
         assertThat(plan(new PlanRequest.Extras(true, 0, 0, 1, PlanRequest.Part.WHOLE)).launches())
                 .as("with a partner's label and its share")
-                .anyMatch(l -> l.op().equals("cross_entropy+cross_entropy_grad")
-                        && l.kernel().equals(Kernel.own("cross_entropy")) && l.inputs().size() == 4);
+                .filteredOn(l -> l.kernel().equals(Kernel.own("cross_entropy"))).isNotEmpty()
+                .allMatch(l -> l.inputs().size() == 4);
     }
 
     @Test
