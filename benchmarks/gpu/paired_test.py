@@ -1,7 +1,8 @@
-"""What paired.py makes of its options, of nvidia-smi and of both sides' documents; needs neither a GPU nor PyTorch."""
+"""What the scripts make of their options, of nvidia-smi and of Firn's and PyTorch's documents; needs neither a GPU nor PyTorch."""
 import json
 import unittest
 
+import engines
 import paired
 import pytorch_step
 
@@ -50,6 +51,11 @@ class PairedTest(unittest.TestCase):
         self.assertIn("# Firn and PyTorch on NVIDIA L4", text)
         self.assertIn("| resnet50 | bf16 | train | none | 800 (800–800) | 1000 (1000–1000) | compile "
                       "| 0.80 (0.80–0.80) | Firn | 2000 / 3000 |", text)
+
+    def test_launches_without_an_engine_are_counted(self):
+        kernels = ("cudnn:graph e3R", "cudnn:graph has no engine", "firn:pointwise", "cudnn:graph e65", "cudnn:graph")
+        plan = {"batch": 2, "launches": [{"kernel": kernel, "bytes": 10 ** 6} for kernel in kernels]}
+        self.assertEqual(engines.row(plan), (4, 1, 1, 2.5))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 // An optimizer's step over all tensors of a launch, by one table of segments: PyTorch's formulas, element by element, as
 // io.firn.graph.Update states them. A block has CHUNK elements of one tensor, a thread four neighbours at a time.
 //
-// Generated: Args, KIND, MOMENTUM (whether there is any), FLAG (Nesterov, or epsilon inside the root), CHUNK.
+// Generated: Args, KIND, MOMENTUM (whether there is any), FLAG (Nesterov, or TensorFlow's RMSprop), CHUNK.
 
 enum Kind { SGD, ADAMW, RMSPROP };
 
@@ -32,8 +32,10 @@ FIRN_DEVICE void update(const Args& a, const Step& p, float& w, float g, float& 
     g += p.decay * w;
     s = a.beta2 * s + a.one_less_beta2 * g * g;
     const float d = FLAG ? sqrtf(s + a.eps) : sqrtf(s) + a.eps;
-    t = MOMENTUM ? a.momentum * t + g / d : g / d;
-    w -= p.rate * t;
+    // TensorFlow's momentum is made of steps that have their rate already.
+    const float step = FLAG ? p.rate * (g / d) : g / d;
+    t = MOMENTUM ? a.momentum * t + step : step;
+    w -= FLAG ? t : p.rate * t;
   }
 }
 

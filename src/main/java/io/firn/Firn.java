@@ -14,6 +14,8 @@ import io.firn.train.Classifier;
 import io.firn.train.Config;
 import io.firn.train.Converted;
 import io.firn.train.Devices;
+import io.firn.train.FoundRate;
+import io.firn.train.Run;
 import io.firn.train.RunSummary;
 import io.firn.train.StepRequest;
 import io.firn.train.TrainRequest;
@@ -79,6 +81,11 @@ public final class Firn {
         return Ranked.train(request, System.getenv());
     }
 
+    /** Looks for a learning rate: steps through rates until the loss explodes. What is trained is thrown away. */
+    public static FoundRate findRate(TrainRequest request) {
+        return Run.findRate(request);
+    }
+
     /**
      * Measures a data set with given weights, and says what to freeze, why, and at what price.
      *
@@ -133,11 +140,17 @@ public final class Firn {
      * @param options {@code model} and its options, where the file does not say what model it holds
      */
     public static Converted convert(Path weights, Path target, Map<String, ?> options) {
-        return convert(weights, target, Config.of(options), false, _ -> { });
+        return convert(weights, target, Config.of(options), false, List.of(), _ -> { });
     }
 
-    /** As {@link #convert(Path, Path, Map)}, saying what there is to say; {@code fold} folds batch norms into convolutions. */
-    public static Converted convert(Path weights, Path target, Config options, boolean fold, Consumer<String> say) {
-        return Converted.write(weights, target, options, fold, say);
+    /**
+     * As {@link #convert(Path, Path, Map)}, saying what there is to say.
+     *
+     * @param fold   whether batch norms become part of the convolutions before them
+     * @param others files or run folders whose mean with {@code weights} is written; empty for {@code weights} alone
+     */
+    public static Converted convert(Path weights, Path target, Config options, boolean fold, List<Path> others,
+                                    Consumer<String> say) {
+        return Converted.write(weights, target, options, fold, others, say);
     }
 }

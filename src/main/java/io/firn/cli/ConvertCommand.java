@@ -3,6 +3,7 @@ package io.firn.cli;
 import io.firn.Firn;
 import io.firn.train.Converted;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Set;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -17,7 +18,8 @@ import picocli.CommandLine.Spec;
                 + "run. What is written has torchvision's names, and says what model it is and how its images are prepared, so "
                 + "that predict needs nothing else."},
         footer = {"", "Example: firn convert resnet50.pth resnet50.onnx --model resnet50",
-                "         firn convert runs/first shoes.onnx"})
+                "         firn convert runs/first shoes.onnx",
+                "         firn convert runs/a mean.safetensors --average runs/b,runs/c"})
 final class ConvertCommand implements Runnable {
     private static final Set<String> KEYS = Set.of("model", "classes", "channels", "resolution", "width", "depth", "phi",
             "resize", "mean", "std");
@@ -35,6 +37,10 @@ final class ConvertCommand implements Runnable {
             + "can be run, and no longer be read as weights.")
     private boolean fold;
 
+    @Option(names = "--average", paramLabel = "FILE", split = ",",
+            description = "Write the mean of IN and these weight files or run folders, of the same net and classes.")
+    private List<Path> others = List.of();
+
     @Mixin
     private SizeMixin size;
 
@@ -49,7 +55,7 @@ final class ConvertCommand implements Runnable {
 
     @Override
     public void run() {
-        Converted c = Firn.convert(input, output, AskedOptions.of(command, KEYS), fold, result::say);
+        Converted c = Firn.convert(input, output, AskedOptions.of(command, KEYS), fold, others, result::say);
         result.print(c, () -> "%s: %s with %s parameters, %s%n".formatted(c.output(), c.model(),
                 Console.count(c.parameters()), Console.bytes(c.bytes())));
     }

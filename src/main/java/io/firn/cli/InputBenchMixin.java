@@ -27,7 +27,8 @@ final class InputBenchMixin {
             description = "For --input: as for train (default: ${DEFAULT-VALUE}).")
     private Augment augment;
 
-    @Option(names = "--workers", paramLabel = "N", description = "For --input: threads that read and decode (default: one a core).")
+    @Option(names = "--workers", paramLabel = "N",
+            description = "For --input: threads that read and decode (default: one a core).")
     private Integer workers;
 
     @Option(names = "--seconds", paramLabel = "S", defaultValue = "5",
@@ -55,13 +56,15 @@ final class InputBenchMixin {
 
     static String text(InputReport r) {
         var table = new Console.Table("", ">images/s", ">per worker", ">per CPU second");
-        r.stages().forEach(s -> table.row(s.name(), number(s.imagesPerS()), number(s.perWorker()), number(s.perCpuSecond())));
-        r.model().ifPresent(m -> table.row("%s, %s, %s".formatted(m.mode(), m.name(), m.precision()), number(m.imagesPerS()), "", ""));
+        r.stages().forEach(s -> table.row(s.name(), number(s.imagesPerS()), number(s.perWorker()),
+                number(s.perCpuSecond())));
+        r.model().ifPresent(m -> table.row("%s, %s, %s".formatted(m.mode(), m.name(), m.precision()),
+                number(m.imagesPerS()), "", ""));
         String head = "%s: %s images, %d workers, batch %d at %d pixels, augment %s%n%n".formatted(r.data(),
                 Console.count(r.images()), r.workers(), r.batch(), r.resolution(), r.augment());
         double input = r.stages().getLast().imagesPerS();
-        String verdict = r.model().map(m -> "%nthe %s limits training: reading yields %s times what the step takes%n".formatted(
-                r.limit().orElseThrow(), number(input / m.imagesPerS()))).orElse("");
+        String verdict = r.model().map(m -> "%nthe %s limits training: reading yields %s times what the step takes%n"
+                .formatted(r.limit().orElseThrow(), number(input / m.imagesPerS()))).orElse("");
         return head + table + verdict;
     }
 

@@ -24,8 +24,8 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {InfoCommand.class, ModelsCommand.class, SummaryCommand.class, PlanCommand.class, DataCommand.class,
                 TrainCommand.class, AdviseCommand.class, FinetuneCommand.class, EvaluateCommand.class, PredictCommand.class,
-                ConvertCommand.class, BenchCommand.class, SelftestCommand.class, ReportCommand.class, SubmitCommand.class,
-                HelpCommand.class},
+                ConvertCommand.class, BenchCommand.class, SelftestCommand.class, StudyCommand.class, ReportCommand.class,
+                SubmitCommand.class, HelpCommand.class},
         footer = {"", "Example: firn train --data fashion-mnist --model resnet20 --epochs 2"})
 public final class Main implements Runnable {
     @Option(names = "--debug", description = "Print the stack trace of a failure.", scope = ScopeType.INHERIT)

@@ -24,7 +24,7 @@ final class StepMixin {
                     + "or modules separated by commas (default: ${DEFAULT-VALUE}).")
     private String freeze;
 
-    @Option(names = "--optimizer", paramLabel = "sgd|adamw|rmsprop",
+    @Option(names = "--optimizer", paramLabel = "sgd|adamw|rmsprop|rmsproptf|lars",
             description = "What turns gradients into steps (default: as firn train, adamw for EfficientNets, else sgd).")
     private Recipe.Optimizer optimizer;
 

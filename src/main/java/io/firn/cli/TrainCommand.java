@@ -3,6 +3,7 @@ package io.firn.cli;
 import io.firn.Firn;
 import io.firn.report.LiveView;
 import io.firn.train.Config;
+import io.firn.train.FoundRate;
 import io.firn.train.RunSummary;
 import io.firn.train.TrainOptions;
 import io.firn.train.TrainRequest;
@@ -24,6 +25,8 @@ import picocli.CommandLine.Spec;
                 + "Ctrl-C and SIGTERM write a checkpoint and exit with 75; --resume goes on exactly there."},
         sortOptions = false,
         footer = {"", "Examples:", "  firn train --data fashion-mnist --model resnet20 --epochs 2",
+                "  firn train --data fashion-mnist --model resnet20 --recipe cifar-resnet --epochs 20",
+                "  firn train --data fashion-mnist --model resnet20 --find-lr",
                 "  firn train --data photos/ --val-split 0.1 --model efficientnet_b0 --output runs/photos",
                 "  firn train --resume --output runs/photos",
                 "  firn train --data photos/ --model resnet50 --ranks 2 --sync-bn --batch 64",
@@ -38,6 +41,9 @@ final class TrainCommand implements Runnable {
     @Option(names = "--resume", description = "Go on with the run in --output, or with the model's last one.")
     private boolean resume;
 
+    @Option(names = "--find-lr",
+            description = "Train nothing, but step through learning rates and propose one; writes lr.json and lr.html.")
+    private boolean findRate;
     @Option(names = "--config", paramLabel = "FILE",
             description = "Options by their long names in TOML, such as a run's config.toml; the command line wins.")
     private Path config;
@@ -89,6 +95,10 @@ final class TrainCommand implements Runnable {
 
     @Override
     public void run() {
+        if (findRate) {
+            proposeRate();
+            return;
+        }
         Config asked = AskedOptions.of(spec, TrainOptions.keys());
         if (config != null) {
             asked = asked.over(TrainOptions.read(config));
@@ -105,6 +115,14 @@ final class TrainCommand implements Runnable {
         List<String> words = new ArrayList<>(List.of("firn"));
         words.addAll(spec.root().commandLine().getParseResult().originalArgs());
         return words;
+    }
+
+    private void proposeRate() {
+        Config asked = AskedOptions.of(spec, TrainOptions.keys());
+        FoundRate r = Firn.findRate(new TrainRequest(config == null ? asked : asked.over(TrainOptions.read(config)),
+                Optional.ofNullable(output), false, true, firn.devices(), firn.err()));
+        print.print(r, () -> String.format(Locale.ROOT, "--lr %.2g is where the loss falls the fastest (it is least at "
+                + "%.2g)%nresults in %s%n", r.proposed(), r.minimum(), r.output()));
     }
 
     static String text(RunSummary s) {

@@ -16,10 +16,11 @@ import java.util.concurrent.atomic.AtomicLongArray;
 
 /**
  * A data set whose images are resized once and kept as bytes, as many as there is room for; the others are decoded and
- * resized anew each time, to the same bytes. So what an image looks like depends on neither the room nor on what came before.
+ * resized anew each time, to the same bytes. So what an image looks like depends neither on the room nor on what came
+ * before.
  *
- * <p>Each place is written once, by whoever reads its image first, and then only read. It holds height, width and channels,
- * 4 bytes each, and the pixels.
+ * <p>Each place is written once, by whoever reads its image first, and then only read. It holds height, width and
+ * channels, 4 bytes each, and the pixels.
  */
 public final class ImageCache implements Dataset, AutoCloseable {
     private static final int HEADER = 12;
@@ -94,7 +95,8 @@ public final class ImageCache implements Dataset, AutoCloseable {
         try {
             return arena.allocate(bytes, ALIGNMENT);
         } catch (OutOfMemoryError e) {
-            throw UserError.memory("--image-cache: no memory is left after %,d bytes of images: give less", kept.get()).causedBy(e);
+            throw UserError.memory("--image-cache: no memory is left after %,d bytes of images: give less", kept.get())
+                    .causedBy(e);
         }
     }
 
@@ -127,14 +129,16 @@ public final class ImageCache implements Dataset, AutoCloseable {
         if (side == 0) {
             return set.image(index);
         }
-        Image image = set.image(index, size -> Transform.reduction(Math.min(size.height(), size.width()) / (double) side));
+        Image image = set.image(index,
+                size -> Transform.reduction(Math.min(size.height(), size.width()) / (double) side));
         Size original = image.original();
         int shorter = Math.min(original.height(), original.width());
         if (shorter <= side) {
             return image;
         }
         Size size = Transform.shorterSide(original, side);
-        return Resampler.resize(image, Resampler.Box.of(image), size, new Resampler.Box(0, 0, size.height(), size.width()));
+        return Resampler.resize(image, Resampler.Box.of(image), size,
+                new Resampler.Box(0, 0, size.height(), size.width()));
     }
 
     private Image read(long place) {

@@ -42,7 +42,8 @@ public final class ImageList implements Dataset {
         Map<String, Integer> places = new HashMap<>();
         classes.forEach(name -> places.put(name, places.size()));
         // 007 is 7.
-        labels = names.stream().mapToInt(name -> places.get(numbered ? String.valueOf(Integer.parseInt(name)) : name)).toArray();
+        labels = names.stream()
+                .mapToInt(name -> places.get(numbered ? String.valueOf(Integer.parseInt(name)) : name)).toArray();
         Digest digest = new Digest().add(String.join("\n", classes));
         for (int i = 0; i < labels.length; i++) {
             digest.add(files.get(i)).add(labels[i]);
@@ -75,7 +76,8 @@ public final class ImageList implements Dataset {
             if (Files.size(list) > MOST_BYTES) {
                 throw UserError.data("%s has %,d bytes: too large for a list of images", list, Files.size(list));
             }
-            try (MappingIterator<String[]> rows = mapper.readerFor(String[].class).with(schema).readValues(list.toFile())) {
+            try (MappingIterator<String[]> rows = mapper.readerFor(String[].class).with(schema)
+                    .readValues(list.toFile())) {
                 while (rows.hasNextValue()) {
                     String[] row = rows.nextValue();
                     int line = rows.getCurrentLocation().getLineNr();
@@ -83,8 +85,8 @@ public final class ImageList implements Dataset {
                         continue;
                     }
                     if (row.length < 2 || row[0].isEmpty() || row[1].isEmpty() || !isPath(row[0])) {
-                        throw UserError.data("%s, image %,d of the list (near line %d): expected an image's path and its class, found '%s'",
-                                list, files.size() + 1, line, String.join(" | ", row));
+                        throw UserError.data("%s, image %,d of the list (near line %d): expected an image's path and its "
+                                + "class, found '%s'", list, files.size() + 1, line, String.join(" | ", row));
                     }
                     files.add(row[0]);
                     names.add(row[1]);

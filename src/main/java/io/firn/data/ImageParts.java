@@ -1,5 +1,8 @@
 package io.firn.data;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Set;
 import java.util.zip.CRC32;
@@ -19,6 +22,7 @@ record ImageParts(int[] ranges) {
     private static final int PLTE = 0x504C5445;
     private static final int IDAT = 0x49444154;
     private static final int IEND = 0x49454E44;
+    private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
     private static final Set<Integer> PNG_KEPT = Set.of(IHDR, PLTE, IDAT, IEND);
 
     /**
@@ -124,6 +128,10 @@ record ImageParts(int[] ranges) {
     /** Where the coded pixels end: at the first marker that is neither a stuffed byte nor a restart. */
     private static int entropyEnd(byte[] bytes, int from) {
         for (int at = from; at + 1 < bytes.length; at++) {
+            // Eight bytes at once, as long as none of them is 0xFF.
+            while (at + 8 < bytes.length && !hasMarkerByte((long) LONGS.get(bytes, at))) {
+                at += 8;
+            }
             if (bytes[at] == (byte) 0xFF) {
                 int next = bytes[at + 1] & 0xFF;
                 if (next != 0 && next != 0xFF && (next < 0xD0 || next > 0xD7)) {
@@ -132,6 +140,12 @@ record ImageParts(int[] ranges) {
             }
         }
         return bytes.length;
+    }
+
+    /** Whether one of eight bytes is 0xFF: a zero of the complement borrows from its highest bit. */
+    private static boolean hasMarkerByte(long eight) {
+        long complement = ~eight;
+        return (complement - 0x0101010101010101L & eight & 0x8080808080808080L) != 0;
     }
 
     private static long bmpLength(byte[] bytes, ImageHeader header) {

@@ -60,6 +60,11 @@ public final class Loader implements AutoCloseable {
         this.workers = Executors.newFixedThreadPool(options.workers(), Thread.ofPlatform().daemon().name("firn-loader-", 0).factory());
     }
 
+    /** Another loader of the same set, with other options. */
+    public Loader with(LoaderOptions other) {
+        return new Loader(set, other, onDamaged);
+    }
+
     /** Bytes of memory outside Java's heap that a loader with these options holds from start to end. */
     public static long bufferBytes(LoaderOptions options) {
         return BUFFERS * (long) options.batch() * options.imageBytes();

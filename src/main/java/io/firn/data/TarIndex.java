@@ -114,15 +114,15 @@ record TarIndex(Path file, long bytes, List<Sample> samples) {
         for (TarArchiveEntry entry : entries) {
             long end = entry.getDataOffset() + entry.getSize();
             if (entry.getSize() < 0 || end < entry.getDataOffset() || end > bytes) {
-                throw UserError.data("%s is cut off: %s should reach byte %,d, and the file has %,d; make or fetch it again", file,
-                        entry.getName(), end, bytes);
+                throw UserError.data("%s is cut off: %s should reach byte %,d, and the file has %,d; make or fetch it again",
+                        file, entry.getName(), end, bytes);
             }
         }
         TarArchiveEntry last = entries.getLast();
         long padded = Math.ceilDiv(last.getDataOffset() + last.getSize(), BLOCK) * BLOCK;
         if (padded + BLOCK > bytes) {
-            throw UserError.data("%s is cut off behind %s: the blocks that end a tar file are missing; make or fetch it again", file,
-                    last.getName());
+            throw UserError.data("%s is cut off behind %s: the blocks that end a tar file are missing; make or fetch it "
+                    + "again", file, last.getName());
         }
     }
 
@@ -131,7 +131,9 @@ record TarIndex(Path file, long bytes, List<Sample> samples) {
         try (InputStream in = tar.getInputStream(entry)) {
             byte[] bytes = in.readNBytes(LABEL_BYTES + 1);
             String text = new String(bytes, StandardCharsets.UTF_8).strip();
-            return bytes.length > LABEL_BYTES || text.isEmpty() || text.indexOf('\uFFFD') >= 0 || text.contains("\n") ? null : text;
+            boolean isName = bytes.length <= LABEL_BYTES && !text.isEmpty() && text.indexOf('\uFFFD') < 0
+                    && !text.contains("\n");
+            return isName ? text : null;
         }
     }
 }

@@ -7,8 +7,8 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -91,7 +91,8 @@ public final class TarShards implements Dataset {
         if (train.isEmpty() || validation.isEmpty() || train.size() + validation.size() < files.size()) {
             return new Splits(read(spec, files, names, say), Optional.empty());
         }
-        return new Splits(read(spec + " (train)", train, names, say), Optional.of(read(spec + " (validation)", validation, names, say)));
+        return new Splits(read(spec + " (train)", train, names, say),
+                Optional.of(read(spec + " (validation)", validation, names, say)));
     }
 
     /** A tar file's images without their labels. */
@@ -141,7 +142,8 @@ public final class TarShards implements Dataset {
         }
         String number = "%0" + range.group(1).length() + "d";
         return IntStream.rangeClosed(first, last)
-                .mapToObj(i -> Path.of(spec.substring(0, range.start()) + number.formatted(i) + spec.substring(range.end()))).toList();
+                .mapToObj(i -> spec.substring(0, range.start()) + number.formatted(i) + spec.substring(range.end()))
+                .map(Path::of).toList();
     }
 
     private static List<String> classes(List<String> labels, Optional<Path> names) {
@@ -163,7 +165,8 @@ public final class TarShards implements Dataset {
             return given;
         }
         if (count > MOST_CLASSES) {
-            throw UserError.data("an image is said to be of class %,d: more than the %,d classes that Firn takes", count - 1, MOST_CLASSES);
+            throw UserError.data("an image is said to be of class %,d: more than the %,d classes that Firn takes", count - 1,
+                    MOST_CLASSES);
         }
         return IntStream.range(0, count).mapToObj(String::valueOf).toList();
     }
@@ -178,11 +181,12 @@ public final class TarShards implements Dataset {
 
     private int[] labels(List<String> texts) {
         boolean numbered = texts.stream().allMatch(label -> label == null || label.matches("\\d{1,9}"));
-        var places = new java.util.HashMap<String, Integer>();
+        var places = new HashMap<String, Integer>();
         for (int i = 0; i < classes.size(); i++) {
             places.put(classes.get(i), i);
         }
-        return texts.stream().mapToInt(label -> label == null ? -1 : numbered ? Integer.parseInt(label) : places.get(label)).toArray();
+        return texts.stream()
+                .mapToInt(label -> label == null ? -1 : numbered ? Integer.parseInt(label) : places.get(label)).toArray();
     }
 
     /** Which shard an image lies in. */

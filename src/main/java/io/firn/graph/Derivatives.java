@@ -118,6 +118,7 @@ public final class Derivatives {
             case Gate.ScaleGrad g -> throw secondDerivative(n);
             case Shortcut.PadGrad s -> throw secondDerivative(n);
             case Loss.SoftmaxCrossEntropyGrad l -> throw secondDerivative(n);
+            case Clipping c -> throw noDerivative(n, "gradients are not differentiated");
             case Collective c -> throw noDerivative(n, "ranks exchange gradients, after differentiation");
             case Update u -> throw noDerivative(n, "an optimizer is not differentiated");
         }

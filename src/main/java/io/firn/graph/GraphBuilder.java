@@ -63,8 +63,13 @@ public final class GraphBuilder {
     }
 
     public Value state(State.Kind kind, String name, Type type) {
+        return state(kind, name, type, 0);
+    }
+
+    /** @param initial what each element begins with */
+    public Value state(State.Kind kind, String name, Type type, double initial) {
         Value v = new Value(nextId++, name, type);
-        State before = states.put(name, new State(kind, v));
+        State before = states.put(name, new State(kind, v, initial));
         Op.check(before == null, "two states are named %s", name);
         return v;
     }

@@ -6,8 +6,8 @@ import java.util.List;
  * A primitive operation: an immutable record with its attributes. A family of ops (forward and backward) is a file.
  * What an op means is defined by the interpreter in {@code io.firn.oracle}; what its derivative is, by {@link Derivatives}.
  */
-public sealed interface Op permits Activation, Collective, Conversion, Convolution, Drop, Elementwise, Gate, Linear,
-        Loss, Normalization, Pooling, Shortcut, Update {
+public sealed interface Op permits Activation, Clipping, Collective, Conversion, Convolution, Drop, Elementwise, Gate,
+        Linear, Loss, Normalization, Pooling, Shortcut, Update {
 
     /**
      * Types of the outputs.

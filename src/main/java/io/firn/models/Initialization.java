@@ -44,7 +44,8 @@ public enum Initialization {
      */
     public DoubleSupplier sampler(Graph graph, State state, RandomGenerator random) {
         return switch (state.kind()) {
-            case OPTIMIZER -> () -> 0;
+            case OPTIMIZER -> state::initial;
+            case AVERAGE, GRADIENT -> () -> 0;
             case STATISTIC -> constant(state.name().endsWith(".running_var"));
             case PARAMETER -> parameter(graph, state, random);
         };

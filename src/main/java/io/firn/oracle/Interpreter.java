@@ -1,6 +1,7 @@
 package io.firn.oracle;
 
 import io.firn.graph.Activation;
+import io.firn.graph.Clipping;
 import io.firn.graph.Collective;
 import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
@@ -54,6 +55,7 @@ public final class Interpreter {
     private static List<double[]> run(Op op, List<Array> in, Shape out) {
         return switch (op) {
             case Activation a -> List.of(PointwiseOracle.run(a, in));
+            case Clipping c -> UpdateOracle.run(c, in);
             case Collective.AllReduce r -> in.stream().map(a -> Array.map(a.shape(),
                     (i, c) -> a.data()[i] * r.reduction().ofEqual(r.ranks()))).toList();
             case Conversion c -> List.of(PointwiseOracle.run(c, in));

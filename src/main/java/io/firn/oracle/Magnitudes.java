@@ -3,6 +3,7 @@ package io.firn.oracle;
 import static io.firn.oracle.Array.map;
 
 import io.firn.graph.Activation;
+import io.firn.graph.Clipping;
 import io.firn.graph.Collective;
 import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
@@ -124,6 +125,7 @@ public final class Magnitudes {
             case Pooling.GlobalAverage g -> ofSums(op, in);
             case Pooling.GlobalAverageGrad g -> ofSums(op, in);
             case Update u -> UpdateMagnitudes.of(u, in);
+            case Clipping c -> UpdateMagnitudes.of(out);
         };
     }
 

@@ -21,7 +21,7 @@ import java.util.Set;
 
 /**
  * Runs programs as a device would, launch by launch in simulated arenas, computing what each launch means. A wrong
- * lifetime, place or order thus shows on a machine without the device. Optimizer slots begin as zero.
+ * lifetime, place or order thus shows on a machine without the device. Optimizer slots begin as they should.
  */
 public final class PlanOracle {
     private final Program program;
@@ -45,8 +45,10 @@ public final class PlanOracle {
             case SHADOW -> new ShadowMemory(state, program.scratchBytes());
         };
         for (State s : program.state().states().values()) {
-            if (s.kind() == State.Kind.OPTIMIZER) {
-                state(s.name(), new double[Math.toIntExact(s.value().shape().elements())]);
+            if (s.kind() == State.Kind.OPTIMIZER || s.kind() == State.Kind.GRADIENT) {
+                double[] data = new double[Math.toIntExact(s.value().shape().elements())];
+                Arrays.fill(data, s.initial());
+                state(s.name(), data);
             }
         }
     }

@@ -1,19 +1,60 @@
 package io.firn.oracle;
 
+import io.firn.graph.Clipping;
 import io.firn.graph.Rates;
 import io.firn.graph.Update;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What an optimizer's {@link Update} means, one element at a time: the formulas of PyTorch's optimizers. */
+/** What an {@link Update} means, one element at a time: the formulas of PyTorch's optimizers; and {@link Clipping}. */
 final class UpdateOracle {
     private UpdateOracle() {
     }
 
     static List<double[]> run(Update op, List<Array> in) {
-        double[] rates = in.getLast().data();
+        double[] rates = in.get(op.ratesAt()).data();
+        return switch (op) {
+            case Update.Step step -> step(step, in, rates);
+            case Update.Average a -> List.of(average(a, in.get(0).data(), in.get(1).data()));
+            case Update.Accumulate a -> List.of(accumulate(a, in.get(0).data(), in.get(1).data(), rates[Rates.KEEP]));
+        };
+    }
+
+    private static double[] average(Update.Average op, double[] average, double[] value) {
+        double[] out = new double[average.length];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = average[i] + (1 - op.decay()) * (value[i] - average[i]);
+        }
+        return out;
+    }
+
+    private static double[] accumulate(Update.Accumulate op, double[] sum, double[] gradient, double keep) {
+        double[] out = new double[sum.length];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = (keep == 0 ? 0 : sum[i]) + gradient[i] / op.batches();
+        }
+        return out;
+    }
+
+    static double norm(double[] x) {
+        double sum = 0;
+        for (double v : x) {
+            sum += v * v;
+        }
+        return Math.sqrt(sum);
+    }
+
+    private static List<double[]> step(Update.Step op, List<Array> in, double[] rates) {
+        double scale = op.isScaled(in) ? in.getLast().data()[0] : 1;
+        if (scale == 0) {
+            List<double[]> same = new ArrayList<>(List.of(in.get(0).data().clone()));
+            in.subList(2, op.ratesAt()).forEach(a -> same.add(a.data().clone()));
+            return same;
+        }
         double lr = rates[Rates.LEARNING_RATE] * op.factor();
         double step = rates[Rates.STEP];
+        double trust = op instanceof Update.Lars lars
+                ? lars.trust(norm(in.get(0).data()), scale * norm(in.get(1).data())) : 1;
         List<double[]> out = new ArrayList<>();
         for (int i = 0; i < 1 + op.slots().size(); i++) {
             out.add(new double[in.get(0).data().length]);
@@ -24,11 +65,12 @@ final class UpdateOracle {
                 slots[s] = in.get(2 + s).data()[i];
             }
             double w = in.get(0).data()[i];
-            double g = in.get(1).data()[i];
+            double g = scale * in.get(1).data()[i];
             out.get(0)[i] = switch (op) {
                 case Update.Sgd sgd -> sgd(sgd, w, g, slots, lr);
                 case Update.AdamW adam -> adamW(adam, w, g, slots, lr, step);
                 case Update.RmsProp rms -> rmsProp(rms, w, g, slots, lr);
+                case Update.Lars lars -> lars(lars, w, g, slots, lr, trust);
             };
             for (int s = 0; s < slots.length; s++) {
                 out.get(1 + s)[i] = slots[s];
@@ -58,11 +100,31 @@ final class UpdateOracle {
     private static double rmsProp(Update.RmsProp op, double w, double gradient, double[] slots, double lr) {
         double g = gradient + op.weightDecay() * w;
         slots[0] = op.alpha() * slots[0] + (1 - op.alpha()) * g * g;
-        double d = op.epsInside() ? Math.sqrt(slots[0] + op.eps()) : Math.sqrt(slots[0]) + op.eps();
+        double d = op.tensorflow() ? Math.sqrt(slots[0] + op.eps()) : Math.sqrt(slots[0]) + op.eps();
         if (op.momentum() == 0) {
             return w - lr * g / d;
         }
-        slots[1] = op.momentum() * slots[1] + g / d;
-        return w - lr * slots[1];
+        slots[1] = op.momentum() * slots[1] + (op.tensorflow() ? lr : 1) * g / d;
+        return w - (op.tensorflow() ? 1 : lr) * slots[1];
+    }
+
+    private static double lars(Update.Lars op, double w, double g, double[] slots, double lr, double trust) {
+        slots[0] = op.momentum() * slots[0] + trust * (g + op.weightDecay() * w);
+        return w - lr * slots[0];
+    }
+
+    /** The factor and the norm of a {@link Clipping}. */
+    static List<double[]> run(Clipping op, List<Array> in) {
+        return switch (op) {
+            case Clipping.GlobalNorm clip -> {
+                double squares = 0;
+                for (Array g : in) {
+                    double norm = norm(g.data());
+                    squares += norm * norm;
+                }
+                double norm = Math.sqrt(squares);
+                yield List.of(new double[] {clip.factor(norm)}, new double[] {norm});
+            }
+        };
     }
 }

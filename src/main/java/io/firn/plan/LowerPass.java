@@ -125,8 +125,9 @@ final class LowerPass {
     /** Values that depend on nothing but states which this plan leaves as they are. */
     private Set<Value> constants() {
         Set<Value> constant = new HashSet<>();
-        graph.states().stream().filter(s -> !graph.updates().containsKey(s.name())).map(State::value)
-                .forEach(constant::add);
+        // Sums of gradients are changed by another plan before every step of this one.
+        graph.states().stream().filter(s -> s.kind() != State.Kind.GRADIENT && !graph.updates().containsKey(s.name()))
+                .map(State::value).forEach(constant::add);
         for (Node n : graph.nodes()) {
             if (!n.inputs().isEmpty() && constant.containsAll(n.inputs())) {
                 constant.addAll(n.outputs());

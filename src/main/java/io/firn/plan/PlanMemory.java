@@ -16,8 +16,8 @@ import java.util.stream.Stream;
  * byte counts for the first kind in the order of weights, gradients, activations and workspace that ever lies there.
  *
  * @param weights     parameters, statistics, the padding between states, and copies of weights that are prepared once
- * @param gradients   what the optimizer reads
- * @param optimizer   slots such as momentum
+ * @param gradients   what the optimizer reads, and sums over micro-batches
+ * @param optimizer   slots such as momentum, and moving averages
  * @param activations all else of the scratch arena
  * @param workspace   what only kernels' own scratch memory needs
  * @param total       the sum: both arenas
@@ -45,8 +45,9 @@ public record PlanMemory(long weights, long gradients, long optimizer, long acti
         long copies = covered(forWeights);
         long gradientBytes = covered(concat(forGradients, forWeights)) - copies;
         long workspace = covered(concat(forWorkspace, forValues)) - covered(forValues);
-        long optimizer = program.state().bytes(State.Kind.OPTIMIZER);
-        return new PlanMemory(program.state().bytes() - optimizer + copies, gradientBytes, optimizer,
+        long optimizer = program.state().bytes(State.Kind.OPTIMIZER) + program.state().bytes(State.Kind.AVERAGE);
+        long sums = program.state().bytes(State.Kind.GRADIENT);
+        return new PlanMemory(program.state().bytes() - optimizer - sums + copies, gradientBytes + sums, optimizer,
                 program.scratchBytes() - copies - gradientBytes - workspace, workspace, program.bytes());
     }
 

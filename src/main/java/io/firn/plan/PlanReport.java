@@ -80,7 +80,8 @@ public record PlanReport(String model, String target, String kernels, String rat
                 .mapToLong(Launch::flops).sum();
         List<State> parameters = program.state().states().values().stream()
                 .filter(s -> s.kind() == State.Kind.PARAMETER).toList();
-        List<State> trained = parameters.stream().filter(s -> plan.graph().updates().containsKey(s.name())).toList();
+        List<State> trained = parameters.stream().filter(s -> plan.graph().updates().containsKey(s.name())
+                || plan.graph().updates().containsKey(State.gradient(s.name()))).toList();
         Removed removed = unfrozen.map(u -> removed(u.plan(plan.name()), plan, u.bytes() - program.bytes()))
                 .orElse(new Removed(0, 0, 0, 0, 0));
         return new PlanReport(model, plan.target().name(), plan.catalogue(), plan.target().rates().source(),

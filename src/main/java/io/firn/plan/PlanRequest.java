@@ -1,8 +1,11 @@
 package io.firn.plan;
 
 import io.firn.graph.Graph;
+import io.firn.graph.Node;
+import io.firn.graph.Normalization;
 import io.firn.graph.State;
 import io.firn.graph.Update;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -16,13 +19,35 @@ import java.util.function.Function;
  * @param mean     of each channel, after division by 255
  * @param std      of each channel
  * @param training how to train; empty plans an evaluation
+ * @param averaged states in whose place an evaluation reads their moving averages
  */
 public record PlanRequest(String name, Graph model, List<Double> mean, List<Double> std, Precision precision,
-                          Optional<Training> training) {
+                          Optional<Training> training, Set<String> averaged) {
 
     public PlanRequest {
         mean = List.copyOf(mean);
         std = List.copyOf(std);
+        averaged = Set.copyOf(averaged);
+    }
+
+    /** One that reads no averages. */
+    public PlanRequest(String name, Graph model, List<Double> mean, List<Double> std, Precision precision,
+                       Optional<Training> training) {
+        this(name, model, mean, std, precision, training, Set.of());
+    }
+
+    /** Names of the states that a training keeps moving averages of: what it trains, and the statistics beside. */
+    public static Set<String> averaged(Graph model, Set<String> frozen) {
+        Set<String> fixed = FreezePass.withWholeNorms(model, frozen);
+        Set<String> names = new HashSet<>();
+        model.states(State.Kind.PARAMETER).stream().map(State::name).filter(n -> !fixed.contains(n)).forEach(names::add);
+        for (Node n : model.nodes()) {
+            if (n.op() instanceof Normalization.BatchNorm && !fixed.contains(n.input(1).name())) {
+                names.add(n.input(3).name());
+                names.add(n.input(4).name());
+            }
+        }
+        return names;
     }
 
     /** Ranks whose batch norms have their statistics in common. */
@@ -64,12 +89,45 @@ public record PlanRequest(String name, Graph model, List<Double> mean, List<Doub
         }
     }
 
+    /** Which part of a training's step a plan is. */
+    public enum Part {
+        /** All of it, from pixels to new weights. */
+        WHOLE,
+        /** One micro-batch: its gradients are added to those before. */
+        ACCUMULATE,
+        /** The update by the gradients that were added up; it has no images. */
+        APPLY
+    }
+
     /**
      * What a training's step has beyond the plain one.
      *
-     * @param mixed whether images are mixed in pairs, so that each has two labels (mixup, CutMix)
+     * @param mixed        whether images are mixed in pairs, so that each has two labels (mixup, CutMix)
+     * @param average      decay of the moving averages of all that is trained; 0 for none
+     * @param clipNorm     limit of the gradients' global norm; 0 for none
+     * @param microBatches whose mean gradient a step takes
      */
-    public record Extras(boolean mixed) {
-        public static final Extras NONE = new Extras(false);
+    public record Extras(boolean mixed, double average, double clipNorm, int microBatches, Part part) {
+        public static final Extras NONE = new Extras(false, 0, 0, 1, Part.WHOLE);
+
+        public Extras {
+            if (average < 0 || average >= 1 || clipNorm < 0 || microBatches < 1
+                    || microBatches == 1 != (part == Part.WHOLE)) {
+                throw new IllegalArgumentException("average %s, norm %s, %d micro-batches, %s".formatted(average, clipNorm,
+                        microBatches, part));
+            }
+        }
+
+        public boolean averages() {
+            return average > 0;
+        }
+
+        public boolean clips() {
+            return clipNorm > 0;
+        }
+
+        public Extras withPart(Part other) {
+            return new Extras(mixed, average, clipNorm, microBatches, other);
+        }
     }
 }

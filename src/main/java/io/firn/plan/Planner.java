@@ -36,17 +36,24 @@ public final class Planner {
     /** What turns a model's graph into the step's, before it is cut into launches. */
     List<Pass> passes(PlanRequest r) {
         List<Pass> passes = new ArrayList<>();
+        if (r.training().isPresent() && r.training().get().extras().part() == PlanRequest.Part.APPLY) {
+            passes.add(new Pass("apply", g -> UpdatePass.apply(g, r.training().get())));
+            return passes;
+        }
         passes.add(new Pass("input", g -> InputPass.run(g, r.mean(), r.std(), r.precision().activation())));
         Set<String> all = new HashSet<>();
         r.model().states(State.Kind.PARAMETER).forEach(s -> all.add(s.name()));
         Set<String> frozen = r.training().map(t -> FreezePass.withWholeNorms(r.model(), t.frozen())).orElse(all);
         passes.add(new Pass("freeze", g -> FreezePass.run(g, frozen)));
+        if (!r.averaged().isEmpty()) {
+            passes.add(new Pass("average", g -> AveragePass.run(g, r.averaged())));
+        }
         passes.add(new Pass("loss", g -> loss(g, r.training())));
         r.training().ifPresent(t -> {
             passes.add(new Pass("differentiate", g -> DifferentiatePass.run(g, g.states(State.Kind.PARAMETER).stream()
                     .filter(s -> !frozen.contains(s.name())).map(State::value).toList())));
             passes.add(new Pass("collectives", g -> CollectivePass.run(g, t.ranks())));
-            passes.add(new Pass("update", g -> UpdatePass.run(g, t.optimizer())));
+            passes.add(new Pass("update", g -> UpdatePass.run(g, t)));
             passes.add(new Pass("gradients are inner values", Planner::withoutGradientOutputs));
         });
         passes.add(new Pass("fold batch norm", FoldPass::run));

@@ -1,42 +1,130 @@
 package io.firn.plan;
 
+import io.firn.graph.Clipping;
 import io.firn.graph.Graph;
 import io.firn.graph.GraphBuilder;
+import io.firn.graph.Node;
+import io.firn.graph.Normalization;
 import io.firn.graph.Phase;
 import io.firn.graph.Rates;
 import io.firn.graph.State;
+import io.firn.graph.Type;
 import io.firn.graph.Update;
 import io.firn.graph.Value;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.function.Function;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.Set;
 
-/** Adds the optimizer: each parameter that has an output {@code NAME.grad} is updated, and its slots with it. */
+/**
+ * Adds what follows the gradients: clipping, the optimizer's step of each parameter that has an output {@code NAME.grad},
+ * and moving averages. Where gradients are accumulated over micro-batches, the plan of a micro-batch adds them up in states
+ * instead, and a plan of its own does the rest.
+ *
+ * <pre>
+ * w.grad   →   f = clip_norm(w.grad, …); w' = sgd(w, w.grad, rates, f); w.ema' = average(w.ema, w', rates)
+ * w.grad   →   w.gradient' = accumulate(w.gradient, w.grad, rates)
+ * </pre>
+ */
 final class UpdatePass {
-    private UpdatePass() {
+    private final PlanRequest.Training training;
+    private final GraphBuilder b;
+    private final Value rates;
+
+    private UpdatePass(GraphBuilder b, PlanRequest.Training training) {
+        this.b = b;
+        this.training = training;
+        rates = b.phase(Phase.OPTIMIZER).inputOnce("rates", Rates.TYPE);
     }
 
-    /** @param optimizer the step that each parameter takes */
-    static Graph run(Graph g, Function<State, Update> optimizer) {
-        GraphBuilder b = GraphBuilder.from(g).phase(Phase.OPTIMIZER);
-        Value rates = b.inputOnce("rates", Rates.TYPE);
-        for (State s : g.states(State.Kind.PARAMETER)) {
-            Value gradient = g.outputs().get(s.name() + ".grad");
-            if (gradient == null) {
-                continue;
+    /** To a graph with gradients. */
+    static Graph run(Graph g, PlanRequest.Training training) {
+        UpdatePass pass = new UpdatePass(GraphBuilder.from(g), training);
+        SequencedMap<State, Value> gradients = new LinkedHashMap<>();
+        g.states(State.Kind.PARAMETER).stream().filter(s -> g.outputs().containsKey(s.name() + ".grad"))
+                .forEach(s -> gradients.put(s, g.outputs().get(s.name() + ".grad")));
+        if (training.extras().part() == PlanRequest.Part.ACCUMULATE) {
+            pass.accumulate(gradients);
+        } else {
+            pass.step(gradients);
+            g.updates().keySet().forEach(name -> pass.average(name, g.state(name).value().type(), g.updates().get(name)));
+        }
+        return pass.b.build();
+    }
+
+    /** A graph of its own, which takes the gradients that a model's micro-batches have added up. */
+    static Graph apply(Graph model, PlanRequest.Training training) {
+        Set<String> frozen = FreezePass.withWholeNorms(model, training.frozen());
+        UpdatePass pass = new UpdatePass(new GraphBuilder(model), training);
+        SequencedMap<State, Value> gradients = new LinkedHashMap<>();
+        for (State s : model.states(State.Kind.PARAMETER)) {
+            if (!frozen.contains(s.name())) {
+                pass.b.copyState(s);
+                gradients.put(s, pass.b.state(State.Kind.GRADIENT, State.gradient(s.name()), s.value().type()));
             }
-            Update op = optimizer.apply(s);
-            List<Value> in = new ArrayList<>(List.of(s.value(), gradient));
+        }
+        pass.step(gradients);
+        if (training.extras().averages()) {
+            for (Node n : model.nodes()) {
+                if (n.op() instanceof Normalization.BatchNorm && !frozen.contains(n.input(1).name())) {
+                    for (Value statistic : n.inputs().subList(3, 5)) {
+                        pass.b.copyState(model.state(statistic.name()));
+                        pass.average(statistic.name(), statistic.type(), statistic);
+                    }
+                }
+            }
+        }
+        return pass.b.build();
+    }
+
+    private void accumulate(Map<State, Value> gradients) {
+        gradients.forEach((s, gradient) -> {
+            String name = State.gradient(s.name());
+            Value sum = b.state(State.Kind.GRADIENT, name, s.value().type());
+            b.update(name, b.add(s.name() + ".accumulate", new Update.Accumulate(training.extras().microBatches()), sum,
+                    gradient, rates));
+        });
+    }
+
+    private void step(Map<State, Value> gradients) {
+        Value scale = null;
+        if (training.extras().clips() && !gradients.isEmpty()) {
+            List<Value> clipped = b.addAll("clip", new Clipping.GlobalNorm(training.extras().clipNorm()),
+                    List.copyOf(gradients.values()));
+            scale = clipped.get(0);
+            b.output("gradient_norm", clipped.get(1));
+        }
+        SequencedMap<State, Value> stepped = new LinkedHashMap<>();
+        for (Map.Entry<State, Value> e : gradients.entrySet()) {
+            State s = e.getKey();
+            Update op = training.optimizer().apply(s);
+            List<Value> in = new ArrayList<>(List.of(s.value(), e.getValue()));
             for (String slot : op.slots()) {
-                in.add(b.state(State.Kind.OPTIMIZER, s.name() + "." + slot, s.value().type()));
+                double initial = op instanceof Update.Step step ? step.initial(slot) : 0;
+                in.add(b.state(State.Kind.OPTIMIZER, s.name() + "." + slot, s.value().type(), initial));
             }
             in.add(rates);
+            if (scale != null) {
+                in.add(scale);
+            }
             List<Value> out = b.addAll(s.name() + ".update", op, in);
             b.update(s.name(), out.getFirst());
+            stepped.put(s, out.getFirst());
             for (int i = 0; i < op.slots().size(); i++) {
                 b.update(s.name() + "." + op.slots().get(i), out.get(i + 1));
             }
         }
-        return b.build();
+        // After all steps, so that one launch can have them all.
+        stepped.forEach((s, now) -> average(s.name(), s.value().type(), now));
+    }
+
+    private void average(String name, Type type, Value now) {
+        if (training.extras().averages()) {
+            String average = State.average(name);
+            Value before = b.state(State.Kind.AVERAGE, average, type);
+            b.update(average, b.add(average, new Update.Average(training.extras().average()), before, now, rates));
+        }
     }
 }

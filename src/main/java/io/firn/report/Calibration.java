@@ -8,30 +8,44 @@ import java.util.List;
  *
  * @param error the expected calibration error: the mean distance, over images, of a bin's accuracy from its mean confidence
  */
-record Calibration(List<Bin> bins, double error) {
+public record Calibration(List<Bin> bins, double error) {
     static final int BINS = 15;
 
     /** @param share of all images; accuracy and confidence are NaN for an empty bin */
-    record Bin(double from, double to, double share, double accuracy, double confidence) {
+    public record Bin(double from, double to, double share, double accuracy, double confidence) {
     }
 
     static Calibration of(List<Validation.Prediction> predictions) {
-        int[] count = new int[BINS];
-        int[] right = new int[BINS];
-        double[] confidence = new double[BINS];
-        for (Validation.Prediction p : predictions) {
-            int b = Math.min(BINS - 1, (int) (p.confidence() * BINS));
+        Counts counts = new Counts();
+        predictions.forEach(p -> counts.add(p.confidence(), p.isRight()));
+        return counts.calibration();
+    }
+
+    /** Sums up predictions as they come. */
+    public static final class Counts {
+        private final int[] count = new int[BINS];
+        private final int[] right = new int[BINS];
+        private final double[] confidence = new double[BINS];
+        private int all;
+
+        /** @param sure the probability of the class that is predicted */
+        public void add(double sure, boolean isRight) {
+            int b = Math.min(BINS - 1, (int) (sure * BINS));
             count[b]++;
-            right[b] += p.isRight() ? 1 : 0;
-            confidence[b] += p.confidence();
+            right[b] += isRight ? 1 : 0;
+            confidence[b] += sure;
+            all++;
         }
-        List<Bin> bins = new ArrayList<>();
-        double error = 0;
-        for (int b = 0; b < BINS; b++) {
-            bins.add(new Bin(b / (double) BINS, (b + 1) / (double) BINS, count[b] / (double) predictions.size(),
-                    right[b] / (double) count[b], confidence[b] / count[b]));
-            error += Math.abs(right[b] - confidence[b]) / predictions.size();
+
+        public Calibration calibration() {
+            List<Bin> bins = new ArrayList<>();
+            double error = 0;
+            for (int b = 0; b < BINS; b++) {
+                bins.add(new Bin(b / (double) BINS, (b + 1) / (double) BINS, count[b] / (double) all,
+                        right[b] / (double) count[b], confidence[b] / count[b]));
+                error += Math.abs(right[b] - confidence[b]) / all;
+            }
+            return new Calibration(bins, error);
         }
-        return new Calibration(bins, error);
     }
 }

@@ -13,38 +13,46 @@ import java.util.stream.IntStream;
  * @param support   images by label
  * @param predicted images by predicted class
  */
-record Confusion(Map<Pair, Integer> counts, int[] support, int[] predicted) {
+public record Confusion(Map<Pair, Integer> counts, int[] support, int[] predicted) {
 
-    record Pair(int label, int predicted) {
+    /** A label, and the class that an image of it was taken for. */
+    public record Pair(int label, int predicted) {
+    }
+
+    /** Nothing yet. */
+    public static Confusion of(int classes) {
+        return new Confusion(new HashMap<>(), new int[classes], new int[classes]);
     }
 
     static Confusion of(Validation v) {
-        Map<Pair, Integer> counts = new HashMap<>();
-        int[] support = new int[v.classes().size()];
-        int[] predicted = new int[v.classes().size()];
-        for (Validation.Prediction p : v.predictions()) {
-            counts.merge(new Pair(p.label(), p.predicted()), 1, Integer::sum);
-            support[p.label()]++;
-            predicted[p.predicted()]++;
-        }
-        return new Confusion(counts, support, predicted);
+        Confusion confusion = of(v.classes().size());
+        v.predictions().forEach(p -> confusion.add(p.label(), p.predicted()));
+        return confusion;
     }
 
-    int classes() {
+    /** Counts an image. */
+    public void add(int label, int taken) {
+        counts.merge(new Pair(label, taken), 1, Integer::sum);
+        support[label]++;
+        predicted[taken]++;
+    }
+
+    public int classes() {
         return support.length;
     }
 
-    int count(int label, int predicted) {
+    /** Images of a label that were taken for a class. */
+    public int count(int label, int predicted) {
         return counts.getOrDefault(new Pair(label, predicted), 0);
     }
 
     /** Share of the images taken for this class that are of it; NaN where none is. */
-    double precision(int c) {
+    public double precision(int c) {
         return count(c, c) / (double) predicted[c];
     }
 
     /** Share of the images of this class that are taken for it; NaN where there are none. */
-    double recall(int c) {
+    public double recall(int c) {
         return count(c, c) / (double) support[c];
     }
 

@@ -26,8 +26,8 @@ import java.util.HexFormat;
 import java.util.SortedMap;
 
 /**
- * All that an exact resume needs, as one folder: {@code states.safetensors} (parameters, running statistics and the
- * optimizer's slots, bit for bit), {@code config.toml}, and {@code checkpoint.json}, which is this record.
+ * All that an exact resume needs, as one folder: {@code states.safetensors} (parameters, running statistics the
+ * optimizer's slots and moving averages, bit for bit), {@code config.toml}, and {@code checkpoint.json}, which is this record.
  *
  * @param format   of this folder
  * @param position that the run is at
@@ -124,7 +124,8 @@ record Checkpoint(int format, Position position, String data, String validation,
     /** Puts the states into a session, whose program must have the same. */
     static void restore(Path folder, Session session) {
         Weights saved = Safetensors.read(folder.resolve(STATES));
-        session.program().state().states().forEach((name, state) -> {
+        States.lasting(session).forEach(state -> {
+            String name = state.name();
             Tensor t = saved.tensors().get(name);
             if (t == null || !t.shape().equals(state.value().shape())) {
                 throw UserError.data("%s: its states do not fit the model: %s", folder, name);

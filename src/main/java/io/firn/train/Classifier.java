@@ -12,13 +12,16 @@ import io.firn.plan.PlanRequest;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
+import io.firn.report.Calibration;
+import io.firn.report.Confusion;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.IntConsumer;
 
 /** A trained network that predicts and is evaluated. Planned when the first images come. Not for several threads at once. */
@@ -101,16 +104,72 @@ public final class Classifier implements AutoCloseable {
         return net.card();
     }
 
-    /** The classes of each image, and of the images in each folder in name order. Damaged images are left out and told of. */
+    /** Takes what is found out about images, in the order in which they were given. */
+    public interface Sink {
+        void prediction(Prediction prediction);
+
+        /** An image that could not be read. */
+        void damaged(DamagedImage image);
+    }
+
+    /**
+     * The classes of each image, of the images in each folder in name order, and of those in each tar file. Damaged images
+     * are left out and told of.
+     */
     public Predictions predict(List<Path> images) {
-        Dataset files = Datasets.unlabelled(images, remarks::say);
-        List<DamagedImage> damaged = Collections.synchronizedList(new ArrayList<>());
+        return predict(images, Views.NONE, Prediction.TOP);
+    }
+
+    /** The same, with that many classes of each image. */
+    public Predictions predict(List<Path> images, Views views, int top) {
+        List<DamagedImage> damaged = new ArrayList<>();
         List<Prediction> found = new ArrayList<>();
-        try (Loader loader = loader(files, damaged)) {
-            inference(files).run(loader, () -> false, done(files), (index, _, logits, from, _) ->
-                    found.add(Prediction.of(files.describe(index), logits, from, net.card().classes())));
-        }
+        predict(images, views, top, new Sink() {
+            @Override
+            public void prediction(Prediction prediction) {
+                found.add(prediction);
+            }
+
+            @Override
+            public void damaged(DamagedImage image) {
+                damaged.add(image);
+            }
+        });
         return new Predictions(net.card().classes(), found, damaged);
+    }
+
+    /** The same, one after the other, so that nothing needs to be held. */
+    public Throughput predict(List<Path> images, Views views, int top, Sink sink) {
+        Range.atLeast("top", top, 1);
+        Dataset files = Datasets.unlabelled(images, remarks::say);
+        Map<String, DamagedImage> damaged = new ConcurrentHashMap<>();
+        int[] found = new int[1];
+        long start;
+        try (Loader loader = loader(files, damaged)) {
+            start = System.nanoTime();
+            inference(files, views).run(loader, () -> false, done(files), new Inference.Visitor() {
+                @Override
+                public void image(int index, int label, float[] logits, int from, int classes) {
+                    sink.prediction(Prediction.of(files.describe(index), logits, from, net.card().classes(), top));
+                    found[0]++;
+                }
+
+                @Override
+                public void damaged(int index) {
+                    sink.damaged(damaged.get(files.describe(index)));
+                }
+            });
+        }
+        return new Throughput(found[0], files.size() - found[0], (System.nanoTime() - start) / 1e9);
+    }
+
+    /**
+     * Writes a line for each image into a file that is named after its format: {@code .csv} or {@code .jsonl}.
+     *
+     * @param top classes of each image, the most probable first
+     */
+    public Throughput predict(List<Path> images, Views views, int top, Path file) {
+        return PredictionFile.write(file, this, images, views, top);
     }
 
     /**
@@ -120,18 +179,37 @@ public final class Classifier implements AutoCloseable {
      * @throws UserError where it has classes that the network has not
      */
     public Evaluation evaluate(String data) {
-        return evaluate(dataset(data));
+        return assess(data, Views.NONE).evaluation();
+    }
+
+    /** The same, class by class. */
+    public Assessment assess(String data, Views views) {
+        return assess(dataset(data), views);
     }
 
     /** Metrics on a data set whose labels are the network's. */
     public Evaluation evaluate(Dataset set) {
-        List<DamagedImage> damaged = Collections.synchronizedList(new ArrayList<>());
+        return assess(set, Views.NONE).evaluation();
+    }
+
+    private Assessment assess(Dataset set, Views views) {
+        Map<String, DamagedImage> damaged = new ConcurrentHashMap<>();
+        Confusion confusion = Confusion.of(net.card().classes().size());
+        Calibration.Counts calibration = new Calibration.Counts();
         try (Loader loader = loader(set, damaged)) {
-            Evaluation e = inference(set).evaluate(loader, () -> false, done(set));
+            Evaluation e = inference(set, views).evaluate(loader, () -> false, done(set), (_, label, loss, logits, from, n) -> {
+                int best = 0;
+                for (int c = 1; c < n; c++) {
+                    best = logits[from + c] > logits[from + best] ? c : best;
+                }
+                confusion.add(label, best);
+                // The logarithm of the sum of exponentials is the label's logit and its loss.
+                calibration.add(Math.exp(logits[from + best] - logits[from + label] - loss), best == label);
+            });
             if (!damaged.isEmpty()) {
                 remarks.say("%d damaged images were skipped".formatted(damaged.size()));
             }
-            return e;
+            return new Assessment(e, net.card().classes(), confusion, calibration.calibration());
         }
     }
 
@@ -156,19 +234,19 @@ public final class Classifier implements AutoCloseable {
         return Math.min(compute.batch == null ? LARGEST_BATCH : compute.batch, images);
     }
 
-    private Loader loader(Dataset set, List<DamagedImage> damaged) {
+    private Loader loader(Dataset set, Map<String, DamagedImage> damaged) {
         int workers = compute.workers != null ? compute.workers
                 : Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 16);
-        inference(set);
+        inference(set, Views.NONE);
         int batch = session.program().plan(Plans.EVALUATE).batch();
         return new Loader(set, net.card().preprocessing().inOrder(batch, workers), d -> {
-            damaged.add(d);
+            damaged.put(d.file(), d);
             remarks.say("cannot use an image: " + d.getMessage());
         });
     }
 
     /** A loaded plan whose batch suits that many images. */
-    private Inference inference(Dataset set) {
+    private Inference inference(Dataset set, Views views) {
         int batch = batch(set.size());
         if (session == null || session.program().plan(Plans.EVALUATE).batch() < batch) {
             Preprocessing p = net.card().preprocessing();
@@ -181,7 +259,7 @@ public final class Classifier implements AutoCloseable {
             session = backend.load(program);
             net.tensors().forEach((name, t) -> session.writeState(name, t.data()));
         }
-        return new Inference(session, session.program().plan(Plans.EVALUATE));
+        return new Inference(session, session.program().plan(Plans.EVALUATE), views);
     }
 
     @Override

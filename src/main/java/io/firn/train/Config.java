@@ -1,6 +1,7 @@
 package io.firn.train;
 
 import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
@@ -28,6 +29,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -35,6 +37,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * Options by their long names without dashes, wherever they come from: the command line, a TOML file, defaults. Layers
@@ -124,7 +127,11 @@ public final class Config {
      * @throws UserError (data) with the line where the file is missing, no text or no TOML; (usage) for an unknown key
      */
     public static Config read(Path file, Set<String> known) {
-        String text = text(file);
+        return parse(file.toString(), text(file), known);
+    }
+
+    /** As {@link #read}, of a text; {@code file} names it in errors. */
+    static Config parse(String file, String text, Set<String> known) {
         JsonNode node;
         try {
             node = TOML.readTree(text);
@@ -193,8 +200,18 @@ public final class Config {
         return new Config(more);
     }
 
+    /** The keys that have a value. */
+    public Stream<String> keys() {
+        return values.properties().stream().map(Map.Entry::getKey);
+    }
+
     public boolean has(String key) {
         return values.has(key);
+    }
+
+    /** All values, by key: texts, numbers, booleans and lists of them. */
+    public Map<String, Object> values() {
+        return TREES.convertValue(values, new TypeReference<LinkedHashMap<String, Object>>() { });
     }
 
     /** The value as text ({@code 128} becomes "128", a list {@code [1,2]}); empty where there is none. */

@@ -11,8 +11,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
@@ -38,9 +39,11 @@ public record Converted(String input, String from, String output, String to, Str
      * @param output whose suffix says the format
      * @param asked  as of {@link Classifier#open}
      * @param fold   for ONNX: whether batch norms become part of the convolutions before them
+     * @param others weight files or run folders of the same net and classes, whose mean with {@code init} is written
      * @param say    told what was put right
      */
-    public static Converted write(Path init, Path output, Config asked, boolean fold, Consumer<String> say) {
+    public static Converted write(Path init, Path output, Config asked, boolean fold, List<Path> others,
+                                  Consumer<String> say) {
         WeightFile.Format to = format(output);
         if (fold && to != WeightFile.Format.ONNX) {
             throw UserError.usage("--fold is for ONNX: %s keeps weights, and folding cannot be undone", output);
@@ -52,6 +55,7 @@ public record Converted(String input, String from, String output, String to, Str
         Model model = net.card().build(1);
         Map<String, float[]> tensors = new LinkedHashMap<>();
         net.tensors().forEach((name, t) -> tensors.put(name, t.data()));
+        average(tensors, net, input, others, asked, say);
         if (to == WeightFile.Format.ONNX) {
             OnnxWriter.write(output, model.name(), model.graph(), tensors, fold, net.card().metadata());
         } else {
@@ -59,6 +63,43 @@ public record Converted(String input, String from, String output, String to, Str
         }
         return new Converted(input.toString(), read.format().label(), output.toString(), to.label(), model.name(),
                 model.graph().parameterCount(), size(output));
+    }
+
+    /** One file after the other, so that few are in memory; sums are in double precision. */
+    private static void average(Map<String, float[]> tensors, TrainedNet net, Path input, List<Path> others, Config asked,
+                                Consumer<String> say) {
+        if (others.isEmpty()) {
+            return;
+        }
+        Map<String, double[]> sums = new LinkedHashMap<>();
+        tensors.forEach((name, data) -> {
+            double[] sum = new double[data.length];
+            Arrays.setAll(sum, i -> data[i]);
+            sums.put(name, sum);
+        });
+        for (Path each : others) {
+            TrainedNet other = TrainedNet.read(each, asked, say);
+            if (!other.card().equals(net.card())) {
+                throw UserError.data("--average %s: it is not the net that %s is (model, classes and preprocessing must be "
+                        + "equal)", each, input);
+            }
+            // The same model, so the same tensors.
+            other.tensors().forEach((name, t) -> {
+                float[] data = t.data();
+                double[] sum = sums.get(name);
+                for (int i = 0; i < sum.length; i++) {
+                    sum[i] += data[i];
+                }
+            });
+        }
+        sums.forEach((name, sum) -> {
+            // What was read may be shared.
+            float[] mean = new float[sum.length];
+            for (int i = 0; i < mean.length; i++) {
+                mean[i] = (float) (sum[i] / (others.size() + 1));
+            }
+            tensors.put(name, mean);
+        });
     }
 
     private static WeightFile.Format format(Path output) {

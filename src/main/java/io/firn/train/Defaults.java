@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.IntStream;
 
 /**
  * What a newcomer gets who gives {@code --data} and {@code --model} alone. What is good depends on the size of the images
@@ -30,6 +31,8 @@ import java.util.Set;
  * <tr><td>sgd</td><td>0.1 at batch 64 (small), 0.1 at batch 256 (large)</td><td>5e-4 (small), 1e-4 (large)</td></tr>
  * <tr><td>adamw</td><td>0.002 at batch 128 (small), 0.001 at batch 256 (large)</td><td>0.05</td></tr>
  * <tr><td>rmsprop</td><td>0.001 at batch 256</td><td>1e-5</td></tr>
+ * <tr><td>rmsproptf</td><td>0.016 at batch 256, linear</td><td>1e-5</td></tr>
+ * <tr><td>lars</td><td>0.3 at batch 256, linear</td><td>as sgd</td></tr>
  * </table>
  * A run that starts from {@code --init} takes a tenth of the rate. All: cosine with 5 % warm-up, momentum 0.9, seed 0.
  */
@@ -37,6 +40,7 @@ public final class Defaults {
     private static final int SMALL_PIXELS = 64;
     private static final double WARMUP_SHARE = 0.05;
     private static final int LONG_RUN = 10;
+    private static final int MOST_MILESTONES = 10_000;
     private static final double MOMENTUM = 0.9;
 
     private Defaults() {
@@ -66,6 +70,8 @@ public final class Defaults {
         int resolution = number(asked, "resolution", facts.resolution());
         boolean small = resolution <= SMALL_PIXELS;
         int batch = batch(asked, facts, resolution);
+        int micro = number(asked, "grad-accumulation", 1);
+        Range.atLeast("grad-accumulation", micro, 1);
         String optimizer = asked.text("optimizer").orElseGet(() -> optimizer(asked.text("model").orElse("")).name())
                 .toLowerCase(Locale.ROOT);
         Integer epochs = !asked.has("epochs") && asked.has("max-steps") ? null
@@ -81,6 +87,7 @@ public final class Defaults {
         d.put("cutmix", 0.0);
         d.put("erase", 0.0);
         d.put("augment-repeats", 1);
+        d.put("progressive", Progressive.NONE);
         d.put("no-shuffle", false);
         d.put("workers", Math.clamp(facts.processors() / 4, 1, 16));
         d.put("classes", facts.classes());
@@ -89,15 +96,21 @@ public final class Defaults {
         d.put("freeze", "none");
         d.put("epochs", epochs);
         d.put("optimizer", optimizer);
-        d.put("lr", rate(optimizer, batch, small) * (asked.has("init") ? 0.1 : 1));
+        d.put("lr", rate(optimizer, batch * micro, small) * (asked.has("init") ? 0.1 : 1));
         d.put("momentum", MOMENTUM);
         d.put("weight-decay", decay(optimizer, small));
         d.put("schedule", "cosine");
         d.put("milestones", asked.text("schedule").orElse("").equalsIgnoreCase("step") && epochs != null
-                ? List.of(epochs * 0.5, epochs * 0.75) : List.of());
+                ? milestones(asked, epochs) : List.of());
         d.put("gamma", 0.1);
-        d.put("warmup-epochs", warmup(asked, epochs, facts.trainImages() / batch));
+        d.put("warmup-epochs", warmup(asked, epochs, facts.trainImages() / batch / micro));
         d.put("label-smoothing", smoothing(small));
+        d.put("nesterov", false);
+        d.put("ema", 0.0);
+        d.put("grad-accumulation", 1);
+        d.put("clip-norm", 0.0);
+        d.put("no-decay-norms", false);
+        d.put("lr-decay-by-stage", 1.0);
         d.put("threads", facts.processors());
         d.put("seed", 0);
         d.put("deterministic", false);
@@ -146,6 +159,8 @@ public final class Defaults {
         return switch (optimizer) {
             case "adamw" -> small ? 0.002 * Math.sqrt(batch / 128.0) : 0.001 * Math.sqrt(batch / 256.0);
             case "rmsprop" -> 0.001 * Math.sqrt(batch / 256.0);
+            case "rmsproptf" -> 0.016 * batch / 256;
+            case "lars" -> 0.3 * batch / 256;
             default -> 0.1 * batch / (small ? 64 : 256);
         };
     }
@@ -153,9 +168,20 @@ public final class Defaults {
     private static double decay(String optimizer, boolean small) {
         return switch (optimizer) {
             case "adamw" -> 0.05;
-            case "rmsprop" -> 1e-5;
+            case "rmsprop", "rmsproptf" -> 1e-5;
             default -> small ? 5e-4 : 1e-4;
         };
+    }
+
+    private static List<Double> milestones(Config asked, int epochs) {
+        record Every(Double decayEpochs) {
+        }
+        Double every = asked.bind(Every.class).decayEpochs;
+        if (every == null || !(every > 0)) {
+            return List.of(epochs * 0.5, epochs * 0.75);
+        }
+        return IntStream.iterate(1, i -> i * every < epochs, i -> i + 1).limit(MOST_MILESTONES).mapToObj(i -> i * every)
+                .toList();
     }
 
     /** A share of the run, or nothing where the rate is to stay as it was given. */

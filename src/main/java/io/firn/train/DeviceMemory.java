@@ -9,7 +9,7 @@ import java.util.function.IntFunction;
 /** Whether a program fits into the memory of the GPU that it is planned for. */
 public final class DeviceMemory {
     /** For CUDA's context, the libraries' own and what fragmentation takes: stated, not measured. */
-    static final long RESERVED = 1L << 30;
+    public static final long RESERVED = 1L << 30;
 
     private DeviceMemory() {
     }

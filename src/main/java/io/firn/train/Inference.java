@@ -4,6 +4,7 @@ import io.firn.backend.Session;
 import io.firn.data.Batch;
 import io.firn.data.Batches;
 import io.firn.data.Loader;
+import io.firn.graph.Shape;
 import io.firn.graph.Value;
 import io.firn.plan.Plan;
 import java.lang.foreign.MemorySegment;
@@ -17,10 +18,16 @@ final class Inference {
     private final Plan plan;
     private final int classes;
     private final float[] logits;
+    private final Views views;
 
     Inference(Session session, Plan plan) {
+        this(session, plan, Views.NONE);
+    }
+
+    Inference(Session session, Plan plan, Views views) {
         this.session = session;
         this.plan = plan;
+        this.views = views;
         Value out = plan.graph().output("logits");
         classes = out.shape().dim(1);
         logits = new float[Math.toIntExact(out.shape().elements())];
@@ -30,10 +37,14 @@ final class Inference {
     @FunctionalInterface
     interface Visitor {
         void image(int index, int label, float[] logits, int from, int classes);
+
+        /** An image that could not be read. */
+        default void damaged(int index) {
+        }
     }
 
     /**
-     * Visits every image of the loader's set that could be read, in its order.
+     * Visits every image of the loader's set, in its order.
      *
      * @param done told how many of the set's images are done
      * @return whether it came to the end before {@code stop} said so
@@ -50,6 +61,8 @@ final class Inference {
                     for (int i = 0; i < batch.count(); i++) {
                         if (batch.indices()[i] >= 0) {
                             visitor.image(batch.indices()[i], batch.labels()[i], logits, i * classes, classes);
+                        } else {
+                            visitor.damaged(images + i);
                         }
                     }
                     images += batch.count();
@@ -61,11 +74,37 @@ final class Inference {
     }
 
     private void step(Batch batch) {
+        see(batch);
+        if (views == Views.MIRROR) {
+            float[] first = logits.clone();
+            Shape image = plan.graph().inputs().stream().filter(v -> v.name().equals("pixels")).findFirst().orElseThrow().shape();
+            mirror(batch.images(), image.w(), image.c());
+            see(batch);
+            for (int i = 0; i < first.length; i++) {
+                logits[i] = (first[i] + logits[i]) / 2;
+            }
+        }
+    }
+
+    private void see(Batch batch) {
         MemorySegment pixels = session.input(plan, "pixels");
         MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
         MemorySegment.copy(batch.labels(), 0, session.input(plan, "labels"), ValueLayout.JAVA_INT, 0, batch.labels().length);
         session.step(plan);
         session.output(plan, "logits", logits);
+    }
+
+    /** Turns left and right round in every row of {@code width} pixels. */
+    private static void mirror(MemorySegment images, int width, int channels) {
+        byte[] row = new byte[width * channels];
+        byte[] turned = new byte[row.length];
+        for (long at = 0; at < images.byteSize(); at += row.length) {
+            MemorySegment.copy(images, ValueLayout.JAVA_BYTE, at, row, 0, row.length);
+            for (int x = 0; x < width; x++) {
+                System.arraycopy(row, x * channels, turned, (width - 1 - x) * channels, channels);
+            }
+            MemorySegment.copy(turned, 0, images, ValueLayout.JAVA_BYTE, at, row.length);
+        }
     }
 
     /** Metrics over the loader's set; null where {@code stop} cut it short. */

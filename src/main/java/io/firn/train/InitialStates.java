@@ -10,6 +10,7 @@ import io.firn.weights.Safetensors;
 import io.firn.weights.Tensor;
 import io.firn.weights.WeightFile;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -80,13 +81,23 @@ public final class InitialStates {
         Safetensors.write(file, shapes, name -> of(model.graph().state(name)), card.metadata(), 0);
     }
 
-    /** A state's numbers, in torchvision's layout. */
+    /** A state's numbers, in torchvision's layout. A moving average begins as what it is of. */
     public float[] of(State state) {
-        Tensor t = given.get(state.name());
-        return t != null ? t.data() : state.kind() == State.Kind.OPTIMIZER
-                ? new float[Math.toIntExact(state.value().shape().elements())]
-                : Initializer.initialize(model.graph(), seed, model.initialization()::sampler, state.name()::equals)
-                        .get(state.name());
+        return switch (state.kind()) {
+            case PARAMETER, STATISTIC -> of(state.name());
+            case AVERAGE -> of(state.averaged());
+            case OPTIMIZER, GRADIENT -> {
+                float[] data = new float[Math.toIntExact(state.value().shape().elements())];
+                Arrays.fill(data, (float) state.initial());
+                yield data;
+            }
+        };
+    }
+
+    private float[] of(String name) {
+        Tensor t = given.get(name);
+        return t != null ? t.data()
+                : Initializer.initialize(model.graph(), seed, model.initialization()::sampler, name::equals).get(name);
     }
 
     /** Fills all states of a session; one after the other, so that few are in Java's heap. */

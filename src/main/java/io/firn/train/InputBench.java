@@ -13,6 +13,7 @@ import io.firn.error.UserError;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -58,12 +59,14 @@ public final class InputBench {
     }
 
     private InputReport run(Devices devices) {
-        List<InputReport.Stage> stages = List.of(timed("decode", this::decode), timed("decode+resize+augment", this::load));
-        Optional<InputReport.Model> model = request.model().map(m -> Bench.run(m, devices)).map(r -> new InputReport.Model(
-                r.model(), r.mode(), r.device(), r.precision(), r.threads(), r.imagesPerS().median()));
+        List<InputReport.Stage> stages = List.of(timed("decode", this::decode),
+                timed("decode+resize+augment", this::load));
+        Optional<InputReport.Model> model = request.model().map(m -> Bench.run(m, devices))
+                .map(r -> new InputReport.Model(r.model(), r.mode(), r.device(), r.precision(), r.threads(),
+                        r.imagesPerS().median()));
         Optional<String> limit = model.map(m -> m.imagesPerS() > stages.getLast().imagesPerS() ? "input" : "model");
         return new InputReport(set.name(), set.size(), request.batch(), request.resolution(), request.resize(),
-                request.augment().name().toLowerCase(java.util.Locale.ROOT), request.workers(), stages, model, limit);
+                request.augment().name().toLowerCase(Locale.ROOT), request.workers(), stages, model, limit);
     }
 
     /** Goes on until a moment of {@link System#nanoTime} and returns how many images it did. */
@@ -78,7 +81,8 @@ public final class InputBench {
         int images = work.until(start + nanos(request.seconds()));
         double seconds = (System.nanoTime() - start) / 1e9;
         double cpuSeconds = (system.getProcessCpuTime() - cpu) / 1e9;
-        return new InputReport.Stage(name, images, images / seconds, images / seconds / request.workers(), images / cpuSeconds);
+        return new InputReport.Stage(name, images, images / seconds, images / seconds / request.workers(),
+                images / cpuSeconds);
     }
 
     private static long nanos(double seconds) {

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -140,10 +141,23 @@ final class LaunchCheck {
         return t;
     }
 
-    /** An optimizer's launch has a node for each parameter, which have nothing to do with each other: one at a time. */
+    /** An optimizer's launch has nodes for each parameter, which have nothing to do with each other: one at a time. */
     private static List<Subgraph> parts(Subgraph s) {
-        return s.nodes().stream().allMatch(n -> n.op() instanceof Update)
-                ? s.nodes().stream().map(n -> Subgraph.of(List.of(n), s.outputs()::contains)).toList() : List.of(s);
+        if (!s.nodes().stream().allMatch(n -> n.op() instanceof Update)) {
+            return List.of(s);
+        }
+        List<List<Node>> parts = new ArrayList<>();
+        Map<Value, List<Node>> writers = new HashMap<>();
+        for (Node n : s.nodes()) {
+            // A moving average goes with the step whose result it takes.
+            List<Node> part = n.inputs().stream().map(writers::get).filter(Objects::nonNull).findFirst().orElseGet(() -> {
+                parts.add(new ArrayList<>());
+                return parts.getLast();
+            });
+            part.add(n);
+            n.outputs().forEach(v -> writers.put(v, part));
+        }
+        return parts.stream().map(part -> Subgraph.of(part, s.outputs()::contains)).toList();
     }
 
     private static String describe(Value v, double[] got, double[] exact, double[] magnitude) {

@@ -46,9 +46,15 @@ public final class Metrics implements AutoCloseable {
      * @param loss       the batch's mean loss, with all digits of the float
      * @param lr         the learning rate that the step took
      * @param imagesPerS throughput since the last line
+     * @param gradientNorm before clipping; null, and left out, where gradients are not clipped. A step whose norm is not
+     *                     finite was skipped
      */
-    @JsonPropertyOrder({"kind", "step", "epoch", "loss", "lr", "images_per_s"})
-    public record Step(long step, int epoch, float loss, double lr, float imagesPerS) implements Line {
+    @JsonPropertyOrder({"kind", "step", "epoch", "loss", "lr", "images_per_s", "gradient_norm"})
+    public record Step(long step, int epoch, float loss, double lr, float imagesPerS, Float gradientNorm) implements Line {
+        public Step(long step, int epoch, float loss, double lr, float imagesPerS) {
+            this(step, epoch, loss, lr, imagesPerS, null);
+        }
+
         @Override
         @JsonProperty
         public String kind() {
@@ -61,6 +67,9 @@ public final class Metrics implements AutoCloseable {
             scalars.put("loss/train", (double) loss);
             scalars.put("learning_rate", lr);
             scalars.put("images_per_s", (double) imagesPerS);
+            if (gradientNorm != null) {
+                scalars.put("gradient_norm", (double) gradientNorm);
+            }
             return scalars;
         }
     }

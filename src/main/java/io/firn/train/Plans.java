@@ -10,11 +10,11 @@ import io.firn.graph.Graph;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.State;
-import io.firn.graph.Update;
 import io.firn.models.Model;
 import io.firn.models.NearNames;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.PlanRequest;
+import io.firn.plan.Plan;
 import io.firn.plan.Program;
 import io.firn.plan.Ranks;
 import io.firn.plan.TuningTable;
@@ -29,13 +29,30 @@ import java.util.Set;
 final class Plans {
     static final String TRAIN = "train";
     static final String EVALUATE = "evaluate";
+    /** The plans of a step whose gradients come from several batches. */
+    static final String ACCUMULATE = "accumulate";
+    static final String APPLY = "apply";
     /** Generated code, stacks of threads and what else a process has beside its arenas and buffers. */
     private static final long OVERHEAD = 128L << 20;
 
     private Plans() {
     }
 
-    /** The plans {@code train} and, with validation, {@code evaluate}, over one state. */
+    /** Name of the plan that takes images of that resolution. */
+    static String training(Setup s, int resolution) {
+        String name = s.options().update().gradAccumulation() == 1 ? TRAIN : ACCUMULATE;
+        return resolution == s.options().net().resolution() ? name : name + "@" + resolution;
+    }
+
+    /** The plan that takes images of the network's own resolution. */
+    static Plan training(Setup s, Program program) {
+        return program.plan(training(s, s.options().net().resolution()));
+    }
+
+    /**
+     * The plans over one state: {@code train}, or {@code accumulate} and {@code apply}; more of the former for each other
+     * resolution ({@code train@128}); and with validation {@code evaluate}.
+     */
     static Program program(Setup s, TuningTable table) {
         return program(s, s.share(), table, frozen(s));
     }
@@ -51,13 +68,24 @@ final class Plans {
 
     private static List<PlanRequest> requests(Setup s, int batch, Set<String> frozen) {
         Recipe recipe = s.options().recipe();
-        Update update = recipe.update();
-        var training = new PlanRequest.Training(frozen, _ -> update, recipe.labelSmoothing(),
-                new PlanRequest.Extras(s.options().variation().mixing().any()), ranks(s));
+        UpdateOptions update = s.options().update();
+        Model model = s.model(batch);
+        var training = new PlanRequest.Training(frozen, update.optimizer(recipe, model), recipe.labelSmoothing(),
+                update.extras(s.options().variation().mixing().any()), ranks(s));
         List<PlanRequest> requests = new ArrayList<>();
-        requests.add(request(TRAIN, s.model(batch), s.preprocessing(), s, Optional.of(training)));
+        for (int resolution : s.resolutions().reversed()) {
+            requests.add(request(training(s, resolution), s.model(batch, resolution), s.preprocessing(), s,
+                    Optional.of(training)));
+        }
+        if (update.gradAccumulation() > 1) {
+            requests.add(request(APPLY, model, s.preprocessing(), s, Optional.of(new PlanRequest.Training(frozen,
+                    training.optimizer(), training.smoothing(), training.extras().withPart(PlanRequest.Part.APPLY)))));
+        }
         if (s.validation().isPresent()) {
-            requests.add(request(EVALUATE, s.model(s.validationBatch(batch)), s.preprocessing(), s, Optional.empty()));
+            Preprocessing p = s.preprocessing();
+            Model evaluated = s.model(s.validationBatch(batch));
+            requests.add(new PlanRequest(EVALUATE, evaluated.graph(), p.mean(), p.std(), s.precision(), Optional.empty(),
+                    update.averages() ? PlanRequest.averaged(evaluated.graph(), frozen) : Set.of()));
         }
         return requests;
     }
@@ -83,8 +111,12 @@ final class Plans {
      * @throws UserError (usage) that names it
      */
     static void checkBatchNorms(Setup s) {
+        s.resolutions().forEach(r -> checkBatchNorms(s, r));
+    }
+
+    private static void checkBatchNorms(Setup s, int resolution) {
         RankOptions r = s.options().together();
-        Graph g = s.model(s.share()).graph();
+        Graph g = s.model(s.share(), resolution).graph();
         Set<String> frozen = FreezeSpec.withWholeNorms(g, frozen(s));
         for (Node n : g.nodes()) {
             var shape = n.inputs().isEmpty() ? null : n.input(0).shape();
@@ -92,8 +124,8 @@ final class Plans {
                     && (long) shape.n() * shape.area() * (r.syncBn() ? r.ranks() : 1) == 1) {
                 throw UserError.usage("--batch %d: batch norm %s has a single value a channel%s (%dx%d pixels at "
                         + "--resolution %d) and nothing to normalise by; give --batch %d or more, or a higher --resolution",
-                        r.ranks(), n.name(), r.ranks() == 1 ? "" : " on each rank", shape.w(), shape.h(),
-                        s.options().net().resolution(), 2 * r.ranks());
+                        r.ranks(), n.name(), r.ranks() == 1 ? "" : " on each rank", shape.w(), shape.h(), resolution,
+                        2 * r.ranks());
             }
         }
     }
@@ -192,5 +224,17 @@ final class Plans {
                 });
         checkMemory(s, tuned.program());
         return tuned;
+    }
+
+    /** The program with the choices that were measured before; what was not is chosen by estimate. */
+    static Tuned known(Setup s) {
+        return s.options().run().deterministic() ? new Tuned(program(s, TuningTable.EMPTY), TuningTable.EMPTY)
+                : TuningCache.tuned(s.backend(), requests(s, s.options().recipe().batch(), frozen(s)), _ -> false);
+    }
+
+    /** Bytes of the memory that a whole run computes in: the GPU's, or the machine's with all that is beside the plans. */
+    static long bytes(Setup s, int batch, Program program) {
+        Need need = Need.of(s, batch, program);
+        return need.device > 0 ? need.device : need.host;
     }
 }

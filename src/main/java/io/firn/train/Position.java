@@ -4,7 +4,7 @@ package io.firn.train;
  * How far a run is: what its next step needs to know of those before, beside the network's states.
  *
  * @param epoch    that the next batch belongs to, from 0
- * @param batch    batches of this epoch that are done
+ * @param batch    batches of this epoch that are done; where gradients are accumulated, all of a step's count as one
  * @param step     steps of the run that are done
  * @param lossSum  of this epoch's steps
  * @param seconds  that this epoch took so far, in every process that worked on it

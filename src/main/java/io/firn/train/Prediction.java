@@ -12,7 +12,7 @@ import java.util.stream.IntStream;
  * @param top    the most probable classes, best first
  */
 public record Prediction(String file, List<Float> logits, List<Ranked> top) {
-    private static final int TOP = 5;
+    static final int TOP = 5;
 
     public Prediction {
         logits = List.copyOf(logits);
@@ -23,7 +23,7 @@ public record Prediction(String file, List<Float> logits, List<Ranked> top) {
     public record Ranked(@JsonProperty("class") String name, double probability) {
     }
 
-    static Prediction of(String file, float[] logits, int from, List<String> classes) {
+    static Prediction of(String file, float[] logits, int from, List<String> classes, int most) {
         double largest = Double.NEGATIVE_INFINITY;
         for (int c = 0; c < classes.size(); c++) {
             largest = Math.max(largest, logits[from + c]);
@@ -34,7 +34,7 @@ public record Prediction(String file, List<Float> logits, List<Ranked> top) {
         }
         double shift = largest + Math.log(sum);
         List<Ranked> top = IntStream.range(0, classes.size()).boxed()
-                .sorted((a, b) -> Float.compare(logits[from + b], logits[from + a])).limit(TOP)
+                .sorted((a, b) -> Float.compare(logits[from + b], logits[from + a])).limit(most)
                 .map(c -> new Ranked(classes.get(c), Math.exp(logits[from + c] - shift))).toList();
         return new Prediction(file, IntStream.range(0, classes.size()).mapToObj(c -> logits[from + c]).toList(), top);
     }

@@ -18,22 +18,44 @@ import java.util.List;
  * @param milestones     epochs from which each lower rate of {@code step} holds, ascending; fractions are allowed
  * @param gamma          factor at each milestone
  * @param warmupEpochs   epochs of linear warm-up; fractions are allowed
+ * @param decayEpochs    with {@code step} and no milestones, the rate falls every so many epochs; null for none
  * @param labelSmoothing share of a label's weight that is spread over all classes
  */
 public record Recipe(Integer epochs, Long maxSteps, int batch, Optimizer optimizer, double lr, double momentum,
                      double weightDecay, Schedule.Kind schedule, List<Double> milestones, double gamma,
-                     double warmupEpochs, double labelSmoothing) {
+                     Double decayEpochs, double warmupEpochs, double labelSmoothing) {
 
     /** What turns gradients into steps. */
     public enum Optimizer {
-        SGD, ADAMW, RMSPROP;
+        SGD, ADAMW, RMSPROP,
+        /** RMSprop as TensorFlow has it, with EfficientNet's constants. */
+        RMSPROPTF,
+        /** Layer-wise adaptive rates. */
+        LARS;
 
-        /** What each parameter's step is: constants that are no options are PyTorch's defaults. */
+        /** Beyond any rate that it trains with. */
+        double largestRate() {
+            return this == SGD || this == LARS ? 10 : 1;
+        }
+
+        /** The same for all parameters. */
         Update update(double momentum, double weightDecay) {
+            return update(momentum, weightDecay, false, 1);
+        }
+
+        /**
+         * What a parameter's step is. Constants that are no options are PyTorch's defaults; those of RMSPROPTF are Tan and
+         * Le's (arXiv 1905.11946, section 5), those of LARS timm's.
+         *
+         * @param factor of the learning rate
+         */
+        Update update(double momentum, double weightDecay, boolean nesterov, double factor) {
             return switch (this) {
-                case SGD -> new Update.Sgd(momentum, weightDecay, false, 1);
-                case ADAMW -> new Update.AdamW(momentum, 0.999, 1e-8, weightDecay, 1);
-                case RMSPROP -> new Update.RmsProp(0.99, 1e-8, false, momentum, weightDecay, 1);
+                case SGD -> new Update.Sgd(momentum, weightDecay, nesterov, factor);
+                case ADAMW -> new Update.AdamW(momentum, 0.999, 1e-8, weightDecay, factor);
+                case RMSPROP -> new Update.RmsProp(0.99, 1e-8, false, momentum, weightDecay, factor);
+                case RMSPROPTF -> new Update.RmsProp(0.9, 1e-3, true, momentum, weightDecay, factor);
+                case LARS -> new Update.Lars(momentum, 1e-3, 1e-8, weightDecay, factor);
             };
         }
     }
@@ -60,6 +82,9 @@ public record Recipe(Integer epochs, Long maxSteps, int batch, Optimizer optimiz
             }
             before = m;
         }
+        if (decayEpochs != null) {
+            Range.positive("decay-epochs", decayEpochs);
+        }
         Range.between("gamma", gamma, 0, 1);
         Range.between("warmup-epochs", warmupEpochs, 0, Double.POSITIVE_INFINITY);
         Range.below("label-smoothing", labelSmoothing, 0, 1);
@@ -79,7 +104,7 @@ public record Recipe(Integer epochs, Long maxSteps, int batch, Optimizer optimiz
         return maxSteps == null ? scheduled : Math.min(maxSteps, scheduled);
     }
 
-    /** What each parameter's step is. */
+    /** What each parameter's step is, if they are all alike. */
     public Update update() {
         return optimizer.update(momentum, weightDecay);
     }

@@ -14,12 +14,14 @@ import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import io.firn.report.Report;
 import io.firn.weights.AtomicFile;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -92,6 +94,29 @@ public final class Run {
             // A process that ends before its fellows may be taken for a failed one by whoever has started them.
             team.share(new byte[0]);
             return summary;
+        }
+    }
+
+    /**
+     * Looks for a learning rate; no run is made, and nothing but two files about it is written.
+     *
+     * @throws UserError as {@link #train}
+     */
+    public static FoundRate findRate(TrainRequest request) {
+        Run run = new Run(request, Team.ALONE);
+        Setup s = Setup.of(request.asked(), request.devices(), run::say);
+        try (var backend = s.backend()) {
+            Tuned tuned = run.plan(s, Optional.empty());
+            InitialStates init = InitialStates.of(s, run::say);
+            Path folder = request.output().orElseGet(() -> request.folder("-lr"));
+            try (Session session = backend.load(tuned.program())) {
+                init.write(session);
+                FoundRate found = RateFinder.find(s, session, s.options().recipe().optimizer().largestRate(), run::say);
+                Files.createDirectories(folder);
+                return RateFinder.write(found, folder, s.options().net().model());
+            } catch (IOException e) {
+                throw AtomicFolder.cannotWrite(folder, e);
+            }
         }
     }
 
@@ -188,7 +213,7 @@ public final class Run {
             tuned = plan(s.during(next), Optional.empty());
             // What only now begins to be trained gets fresh slots of the optimizer.
             filling = session -> session.program().state().states().forEach((name, state) -> session.writeState(name,
-                    ended.states.getOrDefault(name, new float[Math.toIntExact(state.value().shape().elements())])));
+                    ended.states.containsKey(name) ? ended.states.get(name) : fresh(state)));
         }
     }
 
@@ -223,6 +248,12 @@ public final class Run {
                 }
             });
         }
+    }
+
+    private static float[] fresh(State state) {
+        float[] data = new float[Math.toIntExact(state.value().shape().elements())];
+        Arrays.fill(data, (float) state.initial());
+        return data;
     }
 
     private static Map<String, float[]> states(Session session) {
@@ -264,7 +295,7 @@ public final class Run {
 
     /** The plan that runs, with what it was made from. */
     private static void writePlan(Setup s, Tuned tuned, Path file) {
-        Plan plan = tuned.program().plan(Plans.TRAIN);
+        Plan plan = Plans.training(s, tuned.program());
         TuningTable table = tuned.table();
         Optional<Program> unfrozen = Plans.frozen(s).isEmpty() ? Optional.empty() : Optional.of(Plans.unfrozen(s, table));
         var json = JsonMapper.builder().build();

@@ -80,11 +80,28 @@ public final class Selftest {
         }
 
         /** Each family's usual optimizer, and RMSprop for the plain nets, so that all are checked. */
-        Update optimizer() {
+        Update optimizer(boolean gpu) {
             return model.startsWith("efficientnet") ? new Update.AdamW(0.9, 0.999, 1e-8, 0.05, 1)
+                    : model.startsWith("resnext") && !gpu ? new Update.Lars(0.9, 1e-3, 1e-8, 1e-4, 1)
                     : model.startsWith("plain") ? new Update.RmsProp(0.9, 1e-8, false, 0.9, 1e-5, 1)
                     : new Update.Sgd(0.9, 1e-4, false, 1);
         }
+    }
+
+    private boolean isGpu() {
+        return backend.target().device() instanceof Target.Device.Gpu;
+    }
+
+    /**
+     * What steps have beyond the plain one: all of it with the CIFAR nets, of which the plain ones take two batches. There are
+     * no GPU kernels for it yet.
+     */
+    private PlanRequest.Extras extras(Net net) {
+        return isGpu() ? PlanRequest.Extras.NONE : switch (net.model) {
+            case "resnet20" -> new PlanRequest.Extras(true, 0.99, 1, 1, PlanRequest.Part.WHOLE);
+            case "plain20" -> new PlanRequest.Extras(true, 0.99, 1, 2, PlanRequest.Part.ACCUMULATE);
+            default -> PlanRequest.Extras.NONE;
+        };
     }
 
     private Selftest(Backend backend, int threads) {
@@ -142,14 +159,23 @@ public final class Selftest {
     private void check(Net net, Precision precision) {
         long start = System.nanoTime();
         Model m = Models.build(net.model, net.options);
-        Update update = net.optimizer();
-        Program program = backend.plan(net.table, List.of(
-                request(m, precision, Plans.TRAIN, Optional.of(new PlanRequest.Training(Set.of(), _ -> update, 0.1))),
+        Update update = net.optimizer(isGpu());
+        var training = new PlanRequest.Training(Set.of(), _ -> update, 0.1, extras(net));
+        List<PlanRequest> requests = new ArrayList<>(List.of(request(m, precision, Plans.TRAIN, Optional.of(training)),
                 request(m, precision, Plans.EVALUATE, Optional.empty())));
+        if (training.extras().part() == PlanRequest.Part.ACCUMULATE) {
+            requests.add(request(m, precision, Plans.APPLY, Optional.of(new PlanRequest.Training(Set.of(), _ -> update, 0.1,
+                    training.extras().withPart(PlanRequest.Part.APPLY)))));
+        }
+        Program program = backend.plan(net.table, requests);
         int before = checked.size();
         try (Session session = backend.load(program)) {
             Map<String, float[]> states = states(program, m);
             for (Plan plan : program.plans().reversed()) {
+                if (plan.name().equals(Plans.APPLY)) {
+                    // It has no images, and its launches are all that there is to see.
+                    continue;
+                }
                 fill(session, states, plan);
                 steps.addAll(FirstStep.check(session, plan, m.name(), failures::add));
             }
@@ -174,7 +200,7 @@ public final class Selftest {
         for (State s : program.state().states().values()) {
             float[] data = states.computeIfAbsent(s.name(), _ -> new float[Math.toIntExact(s.value().shape().elements())]);
             // Positive, as squares and variances must be.
-            float size = s.kind() == State.Kind.OPTIMIZER ? 1e-3f : s.value().shape().rank() == 1 ? 0.02f : 0;
+            float size = s.kind() != State.Kind.PARAMETER && s.kind() != State.Kind.STATISTIC ? 1e-3f : s.value().shape().rank() == 1 ? 0.02f : 0;
             for (int i = 0; i < data.length; i++) {
                 data[i] = data[i] * (1 + 0.1f * random.nextFloat()) + size * random.nextFloat();
             }
@@ -206,7 +232,7 @@ public final class Selftest {
         Net net = new Net(MEMORY_MODEL, o);
         Model m = Models.build(net.model, net.options);
         Program program = backend.plan(TuningTable.EMPTY, List.of(request(m, p, Plans.TRAIN,
-                Optional.of(new PlanRequest.Training(Set.of(), _ -> net.optimizer(), 0)))));
+                Optional.of(new PlanRequest.Training(Set.of(), _ -> net.optimizer(isGpu()), 0)))));
         boolean own = backend.freeMemory().isPresent();
         if (own) {
             // What the libraries load at first use is no part of the plan.

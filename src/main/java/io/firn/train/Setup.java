@@ -7,6 +7,7 @@ import io.firn.data.Augment;
 import io.firn.data.Dataset;
 import io.firn.data.Datasets;
 import io.firn.data.Erasing;
+import io.firn.data.Loader;
 import io.firn.data.LoaderOptions;
 import io.firn.data.Normalization;
 import io.firn.data.Size;
@@ -40,9 +41,16 @@ import java.util.function.Consumer;
 public record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, List<String> classes,
                     Backend backend, int rank) {
 
+    /** Of an epoch, however large the batch that is chosen. */
+    private static final int LEAST_STEPS = 10;
+    /** Beyond it, more memory makes no step faster, and learning suffers. */
+    private static final int LARGEST_AUTO = 1024;
+    private static final int MULTIPLE = 8;
+
     /** What has to be known of the options before the others can be resolved. */
     private record Asked(String model, String data, String val, Double valSplit, Long seed, Integer channels,
-                         Integer resolution, Double width, Double depth, Double phi, String init) {
+                         Integer resolution, Double width, Double depth, Double phi, String init,
+                         Integer gradAccumulation) {
         private static OptionalDouble optional(Double value) {
             return value == null ? OptionalDouble.empty() : OptionalDouble.of(value);
         }
@@ -66,6 +74,10 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
 
     /** The same for one of several ranks. */
     static Setup of(Config asked, Devices devices, int rank, Consumer<String> say) {
+        return resolved(Progressive.settle(NamedRecipes.under(asked)), devices, rank, say);
+    }
+
+    private static Setup resolved(Config asked, Devices devices, int rank, Consumer<String> say) {
         Asked a = asked.bind(Asked.class);
         if (a.model == null) {
             throw NetOptions.missing();
@@ -97,9 +109,11 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
         Setup setup = new Setup(options, train, splits.validation(), classes, backend, rank);
         setup.checkShares();
         backend.check(setup.precision());
+        setup.checkSteps();
         if (asked.text("batch").orElse("").equals("auto")) {
-            int fits = Plans.largestBatch(setup, setup.share()) * options.together().ranks();
-            options = TrainOptions.resolve(asked.with("batch", Math.max(1, fits)), facts);
+            int fits = Plans.largestBatch(setup, setup.share());
+            int share = rounded(Math.max(1, fits));
+            options = TrainOptions.resolve(asked.with("batch", share * options.together().ranks()), facts);
             say.accept("--batch auto: " + options.recipe().batch());
             return new Setup(options, train, splits.validation(), classes, backend, rank);
         }
@@ -125,6 +139,11 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
         return options.recipe().batch() / options.together().ranks();
     }
 
+    /** A multiple of 8 where there are as many. */
+    private static int rounded(int batch) {
+        return batch < MULTIPLE ? batch : batch / MULTIPLE * MULTIPLE;
+    }
+
     private static int threads(Config asked) {
         record Threads(Integer threads) {
         }
@@ -148,6 +167,7 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
 
     private static Defaults.Facts facts(Asked a, Dataset train, Backend backend) {
         int channels = a.channels == null ? train.channels() : a.channels;
+        int micro = a.gradAccumulation == null || a.gradAccumulation < 1 ? 1 : a.gradAccumulation;
         Optional<Integer> side = train.uniformSize().filter(s -> s.height() == s.width()).map(Size::height);
         int resolution = a.resolution != null ? a.resolution
                 : side.map(s -> a.phi == null ? s : Scaling.resolution(s, a.phi)).orElse(0);
@@ -162,7 +182,8 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
         return new Defaults.Facts(train.classes().size(), channels, resolution, resize,
                 before.map(Preprocessing::mean).or(() -> own.map(n -> list(n.mean()))).orElse(preset.mean()),
                 before.map(Preprocessing::std).or(() -> own.map(n -> list(n.std()))).orElse(preset.std()),
-                train.size(), Defaults.batch(resolution), backend.bestPrecision().label(), "cpu",
+                train.size(), rounded(Math.clamp(train.size() / LEAST_STEPS / micro, 1, LARGEST_AUTO)),
+                backend.bestPrecision().label(), "cpu",
                 Runtime.getRuntime().availableProcessors());
     }
 
@@ -196,8 +217,8 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
         NetOptions n = options.net();
         NetOptions frozen = new NetOptions(n.model(), n.classes(), n.channels(), n.resolution(), n.width(), n.depth(), n.phi(),
                 n.dropout(), n.dropPath(), n.init(), phase.freeze());
-        TrainOptions o = new TrainOptions(options.data(), options.variation(), frozen, options.recipe(), options.run(),
-                options.together(), options.transfer());
+        TrainOptions o = new TrainOptions(options.data(), options.variation(), frozen, options.recipe(),
+                options.update(), options.run(), options.together(), options.transfer());
         return new Setup(o, train, validation, classes, backend, rank);
     }
 
@@ -208,7 +229,41 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
 
     /** The network for batches of that many images. */
     public Model model(int batch) {
-        return Models.build(options.net().model(), options.net().modelOptions(batch));
+        return model(batch, options.net().resolution());
+    }
+
+    /** The same network for images of another size. */
+    Model model(int batch, int resolution) {
+        return Models.build(options.net().model(), options.net().modelOptions(batch).withResolution(resolution));
+    }
+
+    /** Resolutions that images are trained at, ascending; the last is the network's. */
+    List<Integer> resolutions() {
+        Progressive p = Progressive.of(options.variation().progressive());
+        return p == null ? List.of(options.net().resolution()) : p.resolutions();
+    }
+
+    /** The resolution of an epoch's images. */
+    int resolution(int epoch) {
+        Progressive p = Progressive.of(options.variation().progressive());
+        return p == null ? options.net().resolution() : p.resolution(epoch, options.recipe().epochs());
+    }
+
+    /** Images in a step. */
+    int imagesPerStep() {
+        return options.recipe().batch() * options.update().gradAccumulation();
+    }
+
+    /** Steps in an epoch; the last images that fill none are left out. */
+    int stepsPerEpoch(Loader loader) {
+        return loader.batchesPerEpoch() / options.update().gradAccumulation();
+    }
+
+    private void checkSteps() {
+        if (imagesPerStep() > train.size()) {
+            throw UserError.usage("--grad-accumulation %d with --batch %d takes %,d images a step, and there are %,d to train "
+                    + "on", options.update().gradAccumulation(), options.recipe().batch(), imagesPerStep(), train.size());
+        }
     }
 
     /** How an image becomes the network's input. */
@@ -219,13 +274,21 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
 
     /** Batches to train on. */
     LoaderOptions training(int batch) {
+        return training(batch, options.net().resolution());
+    }
+
+    /** The same of images of another size. */
+    LoaderOptions training(int batch, int resolution) {
         NetOptions n = options.net();
         DataOptions d = options.data();
         VariationOptions v = options.variation();
-        return new LoaderOptions(batch, n.resolution(), n.resolution(), n.channels(),
-                Augment.valueOf(d.augment().toUpperCase(Locale.ROOT)), d.resizePixels(), !d.noShuffle(),
-                options.run().seed(), d.workers(), true, rank, options.together().ranks(), new Erasing(v.erase(), d.mean()),
-                v.mixing(), v.augmentRepeats());
+        // The same share is cut off at another resolution.
+        int resize = resolution == n.resolution() ? d.resizePixels() : d.resizePixels() == 0 ? resolution
+                : Math.max(resolution, (int) Math.round((double) d.resizePixels() * resolution / n.resolution()));
+        return new LoaderOptions(batch, resolution, resolution, n.channels(),
+                Augment.valueOf(d.augment().toUpperCase(Locale.ROOT)), resize, !d.noShuffle(),
+                options.run().seed(), d.workers(), true, rank, options.together().ranks(),
+                new Erasing(v.erase(), d.mean()), v.mixing(), v.augmentRepeats());
     }
 
     /** Batches to validate with: no larger than those to train on, whose memory they take. */

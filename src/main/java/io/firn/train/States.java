@@ -11,6 +11,9 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 
 /** Writes a session's states to files, one tensor after the other, so that the network is never in memory twice. */
 final class States {
@@ -21,25 +24,34 @@ final class States {
         this.session = session;
     }
 
-    /** All states, the optimizer's too. */
+    /** All that outlives a step: the optimizer's states and moving averages too. */
     void write(Path file) {
-        write(file, session.program().state().states().values(), Map.of(), 0);
+        write(file, lasting(session).toList(), s -> s, Map.of(), 0);
+    }
+
+    /** What a step leaves for the next; sums of gradients are begun anew. */
+    static Stream<State> lasting(Session session) {
+        return session.program().state().states().values().stream().filter(s -> s.kind() != State.Kind.GRADIENT);
     }
 
     /**
-     * The network alone, in torchvision's order.
+     * The network alone, in torchvision's order: moving averages where there are such.
      *
      * @param model the network in its training form
      * @param steps done, which is each batch norm's number of batches
      */
     void write(Path file, Graph model, ModelCard card, long steps) {
-        write(file, model.states(), card.metadata(), steps);
+        Set<String> known = session.program().state().states().keySet();
+        write(file, model.states(), name -> known.contains(State.average(name)) ? State.average(name) : name,
+                card.metadata(), steps);
     }
 
-    private void write(Path file, Collection<State> states, Map<String, String> metadata, long steps) {
+    /** @param source the state that a tensor of that name is read from */
+    private void write(Path file, Collection<State> states, UnaryOperator<String> source, Map<String, String> metadata,
+                       long steps) {
         SequencedMap<String, Shape> shapes = new LinkedHashMap<>();
         states.forEach(s -> shapes.put(s.name(), s.value().shape()));
-        Safetensors.write(file, shapes, name -> finite(name, shapes.get(name)), metadata, steps);
+        Safetensors.write(file, shapes, name -> finite(source.apply(name), shapes.get(name)), metadata, steps);
     }
 
     private float[] finite(String name, Shape shape) {

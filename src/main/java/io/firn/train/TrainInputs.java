@@ -27,10 +27,11 @@ record TrainInputs(Session session, Plan plan, boolean mixed, boolean random, bo
 
     /**
      * @param step  steps that are done, this one left out
+     * @param micro batches of this step that are done
      * @param first place of the batch's first image in the batch of all ranks
      * @param stop  whether this rank wants to stop
      */
-    void fill(Batch batch, double rate, long step, long seed, int first, boolean stop) {
+    void fill(Batch batch, double rate, long step, int micro, long seed, int first, boolean stop) {
         MemorySegment pixels = session.input(plan, "pixels");
         MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
         MemorySegment.copy(batch.labels(), 0, session.input(plan, "labels"), ValueLayout.JAVA_INT, 0, batch.labels().length);
@@ -44,11 +45,13 @@ record TrainInputs(Session session, Plan plan, boolean mixed, boolean random, bo
         rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.MIX, (float) batch.lambda());
         rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.LEARNING_RATE, (float) rate);
         rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.STEP, step + 1);
+        rates.setAtIndex(ValueLayout.JAVA_FLOAT, Rates.KEEP, micro == 0 ? 0 : 1);
         if (random) {
             MemorySegment c = session.input(plan, "counter").fill((byte) 0);
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_LOW, (int) seed);
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.SEED_HIGH, (int) (seed >>> 32));
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.STEP, (int) step);
+            c.setAtIndex(ValueLayout.JAVA_INT, Counter.MICRO_STEP, micro);
             c.setAtIndex(ValueLayout.JAVA_INT, Counter.FIRST_SAMPLE, first);
         }
         if (shared) {

@@ -6,10 +6,12 @@ import java.util.List;
 import java.util.Set;
 
 /** Every option of a training, resolved: what {@code config.toml} shows. */
-public record TrainOptions(DataOptions data, VariationOptions variation, NetOptions net, Recipe recipe, RunOptions run,
-                           RankOptions together, TransferOptions transfer) {
-    private static final List<Class<? extends Record>> GROUPS = List.of(DataOptions.class, VariationOptions.class,
-            NetOptions.class, Recipe.class, RunOptions.class, RankOptions.class, TransferOptions.class);
+public record TrainOptions(DataOptions data, VariationOptions variation, NetOptions net, Recipe recipe,
+                           UpdateOptions update, RunOptions run, RankOptions together,
+                           TransferOptions transfer) {
+    private static final List<Class<? extends Record>> GROUPS =
+            List.of(DataOptions.class, VariationOptions.class, NetOptions.class, Recipe.class, UpdateOptions.class,
+                    RunOptions.class, RankOptions.class, TransferOptions.class);
     /** Options whose {@code auto} leaves the choice to the run, which has made it. */
     private static final Set<String> CHOSEN = Set.of("batch", "precision");
     private static final Set<String> MAY_CHANGE =
@@ -31,7 +33,8 @@ public record TrainOptions(DataOptions data, VariationOptions variation, NetOpti
     public static TrainOptions resolve(Config asked, Defaults.Facts facts) {
         Config all = Defaults.complete(asked, facts);
         TrainOptions o = new TrainOptions(all.bind(DataOptions.class), all.bind(VariationOptions.class),
-                all.bind(NetOptions.class), all.bind(Recipe.class), all.bind(RunOptions.class), all.bind(RankOptions.class),
+                all.bind(NetOptions.class), all.bind(Recipe.class), all.bind(UpdateOptions.class),
+                all.bind(RunOptions.class), all.bind(RankOptions.class),
                 all.bind(TransferOptions.class));
         if (o.together.ranks() > 1 && (!o.transfer.unfreeze().isEmpty() || o.transfer.patience() != null)) {
             throw UserError.usage("--unfreeze and --patience are for one rank: leave them out with --ranks %d",
@@ -42,7 +45,7 @@ public record TrainOptions(DataOptions data, VariationOptions variation, NetOpti
 
     /** All options, in the order in which the groups list them. */
     public Config config() {
-        return Config.from(data, variation, net, recipe, run, together, transfer);
+        return Config.from(data, variation, net, recipe, update, run, together, transfer);
     }
 
     /**

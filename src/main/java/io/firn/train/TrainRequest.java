@@ -46,6 +46,11 @@ public record TrainRequest(Config asked, Optional<Path> output, boolean resume, 
         return new TrainRequest(asked, output, true, signals, devices, log, command, view);
     }
 
+    /** A new folder for what is not a run itself. */
+    Path folder(String suffix) {
+        return RunFolder.choose(RUNS, asked.text("model").orElseThrow(NetOptions::missing) + suffix, LocalDateTime.now());
+    }
+
     /** The folder of the run. */
     public Path folder() {
         return output.orElseGet(() -> {

@@ -1,12 +1,10 @@
 package io.firn.train;
 
 import io.firn.backend.Session;
-import io.firn.data.Batch;
 import io.firn.data.Batches;
 import io.firn.data.Loader;
 import io.firn.error.UserError;
 import io.firn.models.Model;
-import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import io.firn.report.EventFile;
 import java.io.PrintStream;
@@ -17,6 +15,9 @@ import java.util.Optional;
 
 /** The loop of one training, from wherever the run stands to its end. {@link Run} prepares what it needs. */
 final class Trainer implements AutoCloseable {
+    /** Steps without finite gradients after which there is no hope. */
+    private static final int MOST_SKIPPED = 20;
+
     private final Setup setup;
     private final Team team;
     /** Null on all ranks but the first, as are metrics and events. */
@@ -31,13 +32,13 @@ final class Trainer implements AutoCloseable {
     private final Loader loader;
     private final Optional<Loader> validation;
     private final Schedule schedule;
-    private final TrainInputs inputs;
+    private final TrainStep step;
     private final States states;
     private final Optional<FreezeAudit> audit;
     private final int end;
     private final Model model;
     private final long total;
-    private final float[] loss = new float[1];
+    private final int stepsPerEpoch;
     private final float[] stop = new float[1];
     private Position at;
     private Evaluation last;
@@ -47,13 +48,12 @@ final class Trainer implements AutoCloseable {
     private long checkpointAt = System.nanoTime();
     private long checkpointed;
     private long loopNs;
-    private long stepNs;
     private long steps;
-    private final Deque<Begun> underWay = new ArrayDeque<>();
-
-    /** A step that was begun, at that learning rate. */
-    private record Begun(double rate, Session.Awaited loss) {
-    }
+    private Optional<Loader> smaller = Optional.empty();
+    private int damagedBefore;
+    private long skipped;
+    private int skippedInARow;
+    private final Deque<TrainStep.Begun> underWay = new ArrayDeque<>();
 
     /**
      * @param audit what is frozen as it was at the run's start; empty where nothing is
@@ -67,16 +67,16 @@ final class Trainer implements AutoCloseable {
         this.session = session;
         this.tuning = tuning;
         this.signals = signals;
-        Program program = session.program();
         Recipe recipe = setup.options().recipe();
         images = CachedImages.of(setup);
         loader = new Loader(images.train(), setup.training(setup.share()), d -> sayDamaged(d.getMessage()));
         validation = images.validation().filter(_ -> team.leads()).map(v -> new Loader(v,
                 setup.validating(setup.validationBatch(setup.share())),
                 d -> sayDamaged(d.getMessage())));
-        total = recipe.totalSteps(loader.batchesPerEpoch());
-        schedule = Schedule.of(recipe, loader.batchesPerEpoch());
-        inputs = TrainInputs.of(session, program.plan(Plans.TRAIN));
+        stepsPerEpoch = setup.stepsPerEpoch(loader);
+        total = recipe.totalSteps(stepsPerEpoch);
+        schedule = Schedule.of(recipe, stepsPerEpoch);
+        step = new TrainStep(setup, session);
         states = new States(session);
         model = setup.model(1);
         this.audit = audit;
@@ -103,7 +103,7 @@ final class Trainer implements AutoCloseable {
             checkFrozen();
             if (isDone()) {
                 checkpoint();
-                states.write(folder.weights(), model.graph(), card(), at.step());
+                states.write(folder.weights(), model.graph(), card(), forwards());
             }
         }
         return summary();
@@ -121,19 +121,17 @@ final class Trainer implements AutoCloseable {
     }
 
     private void trainEpoch() {
-        try (Batches batches = loader.epoch(at.epoch(), at.batch())) {
+        int resolution = setup.resolution(at.epoch());
+        int micro = setup.options().update().gradAccumulation();
+        try (Batches batches = loader(resolution).epoch(at.epoch(), at.batch() * micro)) {
             long since = System.nanoTime();
             lineAt = since;
-            while (batches.hasNext() && at.step() + underWay.size() < total) {
-                long step = at.step() + underWay.size();
-                double rate = schedule.rate(step);
-                try (Batch batch = batches.next()) {
-                    inputs.fill(batch, rate, step, setup.options().run().seed(), team.rank() * setup.share(),
-                            signals.requested());
-                }
-                begin(rate);
+            while (at.batch() + underWay.size() < stepsPerEpoch && at.step() + underWay.size() < total) {
+                long number = at.step() + underWay.size();
+                underWay.add(step.begin(batches, resolution, schedule.rate(number), number, team.rank() * setup.share(),
+                        signals.requested()));
                 // Before anything is written down, no step is under way; ranks look at each one whether to stop.
-                finish(isCheckpointDue() || signals.requested() || inputs.shared() ? 0 : session.ahead());
+                finish(isCheckpointDue() || signals.requested() || step.isShared() ? 0 : session.ahead());
                 if (team.leads() && isCheckpointDue() && underWay.isEmpty()) {
                     loopNs += System.nanoTime() - since;
                     checkpoint();
@@ -149,40 +147,56 @@ final class Trainer implements AutoCloseable {
         }
     }
 
-    private void begin(double rate) {
-        long start = System.nanoTime();
-        underWay.add(new Begun(rate, session.begin(inputs.plan(), "loss")));
-        stepNs += System.nanoTime() - start;
+    /** What reads images of that size. */
+    private Loader loader(int resolution) {
+        if (resolution == loader.options().height()) {
+            closeSmaller();
+            return loader;
+        }
+        if (smaller.isEmpty() || smaller.get().options().height() != resolution) {
+            closeSmaller();
+            smaller = Optional.of(loader.with(setup.training(setup.share(), resolution)));
+        }
+        return smaller.get();
+    }
+
+    private void closeSmaller() {
+        smaller.ifPresent(l -> {
+            damagedBefore += l.damagedImages();
+            l.close();
+        });
+        smaller = Optional.empty();
     }
 
     /** Takes the steps' losses in order until no more than {@code left} are under way. */
     private void finish(int left) {
         while (underWay.size() > left) {
-            Begun step = underWay.remove();
-            long start = System.nanoTime();
-            step.loss.copy(loss);
-            stepNs += System.nanoTime() - start;
+            TrainStep.Begun begun = underWay.remove();
+            float loss = step.await(begun);
             steps++;
-            checkLoss();
-            at = at.afterStep(loss[0], (System.nanoTime() - lineAt) / 1e9);
-            log(step.rate);
+            skipped += begun.wasSkipped() ? 1 : 0;
+            skippedInARow = begun.wasSkipped() ? skippedInARow + 1 : 0;
+            checkLoss(loss);
+            at = at.afterStep(loss, (System.nanoTime() - lineAt) / 1e9);
+            log(loss, begun);
         }
     }
 
-    private void checkLoss() {
-        if (!Float.isFinite(loss[0])) {
-            throw new UserError(UserError.Kind.DIVERGED, "the loss is %s at step %d; lower --lr (it was %s)%s".formatted(
-                    loss[0], at.step() + 1, setup.options().recipe().lr(),
+    private void checkLoss(float loss) {
+        if (!Float.isFinite(loss) || skippedInARow == MOST_SKIPPED) {
+            throw new UserError(UserError.Kind.DIVERGED, "%s at step %d; lower --lr (it was %s)%s".formatted(
+                    Float.isFinite(loss) ? "the gradients of %d steps in a row were not finite".formatted(MOST_SKIPPED)
+                            : "the loss is " + loss, at.step() + 1, setup.options().recipe().lr(),
                     checkpointed == 0 ? "" : "; the checkpoint of step %d is kept".formatted(checkpointed)));
         }
     }
 
-    private void log(double rate) {
+    private void log(float loss, TrainStep.Begun begun) {
         long now = System.nanoTime();
-        double speed = setup.options().recipe().batch() / ((now - lineAt) / 1e9);
+        double speed = setup.imagesPerStep() / ((now - lineAt) / 1e9);
         lineAt = now;
-        record(new Metrics.Step(at.step(), at.epoch(), loss[0], rate, (float) speed));
-        progress.step(at.step(), loss[0], speed);
+        record(new Metrics.Step(at.step(), at.epoch(), loss, begun.rate(), (float) speed, begun.gradientNorm()));
+        progress.step(at.step(), loss, speed);
     }
 
     private void record(Metrics.Line line) {
@@ -195,7 +209,7 @@ final class Trainer implements AutoCloseable {
 
     /** Validates and writes the epoch's line. A stop in between leaves the epoch open, to be finished by the next process. */
     private void finishEpoch() {
-        boolean whole = at.batch() == loader.batchesPerEpoch();
+        boolean whole = at.batch() == stepsPerEpoch;
         Evaluation e = validate();
         trainLoss = at.lossSum() / Math.max(1, at.batch());
         record(new Metrics.Epoch(at.epoch(), trainLoss, e == null ? null : e.loss(), e == null ? null : e.top1(),
@@ -230,7 +244,7 @@ final class Trainer implements AutoCloseable {
                     .formatted(e.loss(), at.step(), setup.options().recipe().lr()));
         }
         if (e.top1() > at.best()) {
-            states.write(folder.best(), model.graph(), card(), at.step());
+            states.write(folder.best(), model.graph(), card(), forwards());
             outcomes.write(folder.predictions(), at, e, setup.classes(), setup.preprocessing());
         }
         return e;
@@ -256,11 +270,11 @@ final class Trainer implements AutoCloseable {
 
     /** Where several ranks train, all stop after the same step once one of them is asked to. */
     private void stopIfAgreed() {
-        if (!inputs.shared()) {
+        if (!step.isShared()) {
             stopIfAsked();
             return;
         }
-        session.output(inputs.plan(), "stop", stop);
+        session.output(step.plan(setup.resolution(at.epoch())), "stop", stop);
         if (stop[0] > 0) {
             stop(signals.requested() ? signals.name() : "a signal to another rank");
         }
@@ -282,6 +296,11 @@ final class Trainer implements AutoCloseable {
                 .formatted(why, at.step(), total) + "--resume --output " + folder.root() + " to go on");
     }
 
+    /** Batches that batch norms have seen. */
+    private long forwards() {
+        return at.step() * setup.options().update().gradAccumulation();
+    }
+
     private ModelCard card() {
         return new ModelCard(model.name(), model.options(), setup.classes(), setup.preprocessing());
     }
@@ -291,19 +310,23 @@ final class Trainer implements AutoCloseable {
     }
 
     private RunSummary summary() {
-        int damaged = loader.damagedImages() + validation.map(Loader::damagedImages).orElse(0);
+        int damaged = damagedBefore + loader.damagedImages() + validation.map(Loader::damagedImages).orElse(0);
         if (damaged > 0) {
             progress.say("%d damaged images were skipped".formatted(damaged));
+        }
+        if (skipped > 0) {
+            progress.say("%d steps were skipped: their gradients were not finite".formatted(skipped));
         }
         double seconds = loopNs / 1e9;
         return new RunSummary(team.leads() ? folder.root().toString() : null, model.name(), at.epochLines(at.step()), at.step(), trainLoss,
                 last == null ? null : last.loss(), last == null ? null : last.top1(), at.best() < 0 ? null : at.best(),
-                (System.nanoTime() - started) / 1e9, steps * setup.options().recipe().batch() / Math.max(1e-9, seconds),
-                stepNs / (double) Math.max(1, loopNs));
+                (System.nanoTime() - started) / 1e9, steps * setup.imagesPerStep() / Math.max(1e-9, seconds),
+                step.ns() / (double) Math.max(1, loopNs));
     }
 
     @Override
     public void close() {
+        closeSmaller();
         progress.close();
         if (team.leads()) {
             metrics.close();

@@ -78,7 +78,7 @@ public final class AtomicFile {
     }
 
     /** What an exception says, without the path that it repeats and in words where it has none of its own. */
-    static String reason(IOException e) {
+    public static String reason(IOException e) {
         return switch (e) {
             case NoSuchFileException x -> "no such file or folder";
             case AccessDeniedException x -> "permission denied";

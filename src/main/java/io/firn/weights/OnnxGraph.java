@@ -5,6 +5,7 @@ import static io.firn.weights.Onnx.AttributeProto.AttributeType.INT;
 import static io.firn.weights.Onnx.AttributeProto.AttributeType.INTS;
 
 import io.firn.graph.Activation;
+import io.firn.graph.Clipping;
 import io.firn.graph.Collective;
 import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
@@ -74,7 +75,7 @@ final class OnnxGraph {
             case Gate.Scale _ -> node("Mul", n, of(n.input(0)), of(n.input(1)));
             case Shortcut.Pad p -> shortcut(n, p);
             case Convolution _, Normalization _, Activation _, Pooling _, Linear _, Gate _, Shortcut _, Conversion _, Loss _,
-                 Update _, Collective _ -> throw new IllegalArgumentException(n + " is no part of an inference network");
+                 Clipping _, Update _, Collective _ -> throw new IllegalArgumentException(n + " is no part of an inference network");
         }
     }
 

@@ -95,7 +95,8 @@ class TrainCommandsTest {
     void evaluateHasTheContractsFields() {
         var e = CommandLineRun.here("evaluate", "--init", run, "--data", data, "--json");
         assertThat(e.code()).as(e.err()).isZero();
-        assertThat(fields(e.json())).containsExactly("model", "images", "loss", "top1", "top5", "images_per_s");
+        assertThat(fields(e.json())).containsExactly("model", "images", "loss", "top1", "top5", "images_per_s",
+                "ece", "per_class");
         assertThat(e.json().get("images").asInt()).isEqualTo(20);
         assertThat(e.json().get("top5").asDouble()).isEqualTo(1);
     }

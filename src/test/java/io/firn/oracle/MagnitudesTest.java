@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.firn.graph.Activation;
 import io.firn.graph.DType;
+import io.firn.graph.Clipping;
 import io.firn.graph.Elementwise;
 import io.firn.graph.Graph;
 import io.firn.graph.GraphBuilder;
 import io.firn.graph.Pooling;
 import io.firn.graph.Type;
+import io.firn.graph.Update;
 import io.firn.graph.Value;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -71,7 +73,7 @@ class MagnitudesTest {
     void showsWrongIndices(OpCase c) {
         List<double[]> magnitudes = Magnitudes.of(c.op(), c.types(), c.in());
         for (int k = 0; k < c.in().size(); k++) {
-            if (!c.types().get(k).dtype().isFloat()) {
+            if (!hasOrder(c, k)) {
                 continue;
             }
             List<double[]> in = new ArrayList<>(c.in());
@@ -83,6 +85,12 @@ class MagnitudesTest {
             }
             assertThat(error).as("operand %d", k).isGreaterThan(Tolerance.BF16.share());
         }
+    }
+
+    /** A number, what is summed up as a whole, and rates that are not read have none. */
+    private static boolean hasOrder(OpCase c, int k) {
+        return c.types().get(k).dtype().isFloat() && c.types().get(k).shape().elements() > 1
+                && !(c.op() instanceof Clipping) && !(c.op() instanceof Update.Average && k == 2);
     }
 
     @Test

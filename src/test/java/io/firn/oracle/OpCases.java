@@ -1,6 +1,7 @@
 package io.firn.oracle;
 
 import io.firn.graph.Activation;
+import io.firn.graph.Clipping;
 import io.firn.graph.Collective;
 import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
@@ -135,7 +136,16 @@ public final class OpCases {
                 of(new Update.Sgd(0.9, 0.01, true, 1), NONE, w, g, normal(11), RATES),
                 of(new Update.AdamW(0.9, 0.999, 1e-8, 0.05, 1), NONE, w, g, normal(11), positive(11), RATES),
                 of(new Update.RmsProp(0.9, 1e-3, true, 0.9, 1e-5, 1), NONE, w, g, positive(11), normal(11), RATES),
-                of(new Update.RmsProp(0.9, 1e-3, false, 0, 1e-5, 1), NONE, w, g, positive(11), RATES));
+                of(new Update.RmsProp(0.9, 1e-3, false, 0, 1e-5, 1), NONE, w, g, positive(11), RATES),
+                of(new Update.Lars(0.9, 1e-3, 1e-8, 1e-4, 1), NONE, w, g, normal(11), RATES),
+                of(new Update.Sgd(0.9, 0.01, true, 1), NONE, w, g, normal(11), RATES, scalar(0.375)),
+                of(new Update.Average(0.99), NONE, w, g, RATES),
+                of(new Update.Accumulate(4), NONE, w, g, RATES),
+                of(new Clipping.GlobalNorm(0.5), NONE, w, normal(2, 3), normal(4, 3, 3, 3)));
+    }
+
+    private static Array scalar(double value) {
+        return new Array(new Type(DType.F32, Shape.SCALAR), new double[] {value});
     }
 
     private static List<OpCase> collectives() {

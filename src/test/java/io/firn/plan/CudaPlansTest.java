@@ -53,14 +53,26 @@ class CudaPlansTest {
         PlanRuns.compare(CUDA, 10, PlanRuns.train(model, Set.of(), p));
     }
 
-    @Test
-    void whatHasNoKernelYetIsAnErrorThatNamesTheOption() {
+    private static Plan plan(PlanRequest.Extras extras) {
         PlanRequest plain = PlanRuns.train(ModelPlansTest.tiny("resnet20"), Set.of());
         var training = plain.training().orElseThrow();
-        PlanRequest mixed = new PlanRequest("train", plain.model(), plain.mean(), plain.std(), plain.precision(), Optional.of(
-                new PlanRequest.Training(training.frozen(), training.optimizer(), 0.1, new PlanRequest.Extras(true))));
-        assertThatThrownBy(() -> PlanRuns.program(CUDA, mixed)).isInstanceOf(UserError.class)
-                .hasMessage("--mixup and --cutmix: not planned for GPUs yet; leave it out, or train on a CPU");
+        return PlanRuns.program(CUDA, new PlanRequest("train", plain.model(), plain.mean(), plain.std(), plain.precision(),
+                Optional.of(new PlanRequest.Training(training.frozen(), training.optimizer(), 0.1, extras)))).plans().getFirst();
+    }
+
+    @Test
+    void mixedImagesTakeTheSameLoss() {
+        assertThat(plan(new PlanRequest.Extras(true, 0, 0, 1, PlanRequest.Part.WHOLE)).launches())
+                .as("with a partner's label and its share")
+                .anyMatch(l -> l.op().equals("cross_entropy+cross_entropy_grad")
+                        && l.kernel().equals(Kernel.own("cross_entropy")) && l.inputs().size() == 4);
+    }
+
+    @Test
+    void whatHasNoKernelYetIsAnErrorThatNamesTheOption() {
+        assertThatThrownBy(() -> plan(new PlanRequest.Extras(false, 0, 1, 1, PlanRequest.Part.WHOLE)))
+                .isInstanceOf(UserError.class)
+                .hasMessage("--clip-norm: not planned for GPUs yet; leave it out, or train on a CPU");
     }
 
     @ParameterizedTest

@@ -13,11 +13,15 @@ import io.firn.graph.Type;
 import io.firn.graph.Update;
 import io.firn.graph.Value;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** The walk visits only paths from the loss to what is wanted, and the optimizer follows what it found. */
 class DifferentiatePassTest {
+    private static final PlanRequest.Training PLAIN = new PlanRequest.Training(Set.of(), _ -> new Update.Sgd(0.9, 0, false, 1),
+            0);
+
 
     /** Two ways lead to {@code a}: through {@code b} and past it. */
     private static Graph graph() {
@@ -78,10 +82,10 @@ class DifferentiatePassTest {
 
     @Test
     void theOptimizerFollowsGradients() {
-        Graph g = UpdatePass.run(towards("b.weight"), s -> new Update.Sgd(0.9, 0, false, 1));
+        Graph g = UpdatePass.run(towards("b.weight"), PLAIN);
         assertThat(PassGraph.draw(g)).contains(
                 "b.weight.update#0, b.weight.update#1 = sgd(b.weight, b.wgrad, b.weight.momentum, rates)\n")
                 .endsWith("update b.weight = b.weight.update#0\nupdate b.weight.momentum = b.weight.update#1\n");
-        assertThat(UpdatePass.run(towards(), s -> new Update.Sgd(0.9, 0, false, 1)).updates()).isEmpty();
+        assertThat(UpdatePass.run(towards(), PLAIN).updates()).isEmpty();
     }
 }

@@ -1,5 +1,6 @@
 package io.firn.plan;
 
+import io.firn.graph.Clipping;
 import io.firn.graph.Collective;
 import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
@@ -28,6 +29,7 @@ final class OperandLayouts {
             case Normalization.FoldWeight f -> true;
             case Conversion.Cast c -> true;
             case Update u -> true;
+            case Clipping c -> true;
             case Collective c -> true;
             default -> false;
         };

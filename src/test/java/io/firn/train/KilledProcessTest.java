@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -72,6 +73,22 @@ class KilledProcessTest {
         assertThat(folder.resolve("killed/weights.safetensors")).doesNotExist();
         assertThat(code("killed", "--resume")).as(Files.readString(folder.resolve("killed.log"))).isZero();
         assertSameAsUninterrupted("killed");
+    }
+
+    /** {@code firn selftest --resume}, with all that a step can have. */
+    @Test
+    void theSelftestProvesIt() {
+        Path data = TinyData.idx(folder.resolve("data"), 400, 40, 4);
+        List<String> program = List.of(ProcessHandle.current().info().command().orElseThrow(),
+                "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
+                "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0", "-cp", System.getProperty("java.class.path"), "io.firn.cli.Main");
+        Config options = Config.of(Map.of("data", data.toString(), "model", "resnet20", "depth", 0.3, "batch", 4, "epochs", 30,
+                "precision", "fp32", "grad-accumulation", 2, "mixup", 0.2, "ema", 0.99, "clip-norm", 1.0)).with("threads", 2);
+        ResumeCheck.Result r = ResumeCheck.run(options, program, _ -> { });
+        assertThat(r.differing()).isEmpty();
+        assertThat(r.passed()).isTrue();
+        assertThat(r.checkpoint()).isPositive().isLessThan(r.killed());
+        assertThat(r.tensors()).isGreaterThan(50);
     }
 
     @Test

@@ -35,11 +35,11 @@ class TrainOptionsTest {
     void smallImagesGetTheRecipeOfCifar() {
         TrainOptions o = resolve(SMALL, "epochs", 2);
         assertThat(o.recipe()).isEqualTo(new Recipe(2, null, 64, Recipe.Optimizer.SGD, 0.1, 0.9, 5e-4,
-                Schedule.Kind.COSINE, List.of(), 0.1, 0.1, 0));
+                Schedule.Kind.COSINE, List.of(), 0.1, null, 0.1, 0));
         assertThat(o.data().augment()).isEqualTo("flip");
         assertThat(o.data().resizePixels()).isZero();
         assertThat(o.net()).isEqualTo(new NetOptions("resnet20", 10, 1, 28, null, null, null, null, null, null, "none"));
-        assertThat(o.run()).isEqualTo(new RunOptions("fp32", "cpu", 2, 0, false, 60));
+        assertThat(o.run()).isEqualTo(new RunOptions(null, "fp32", "cpu", 2, 0, false, 60));
         assertThat(resolve(SMALL).recipe().epochs()).isEqualTo(30);
         assertThat(resolve(SMALL).data().augment()).isEqualTo("standard");
     }
@@ -123,7 +123,7 @@ class TrainOptionsTest {
         refused("threads", 0, "--threads 0: must be at least 1");
         refused("milestones", List.of(3, 1), "--milestones [3.0, 1.0]: must be epochs above 0 in ascending order");
         refused("mean", List.of(0.1, 0.2, 0.3), "--mean and --std take one number a channel each (1 or 3), not 3 and 1");
-        refused("optimizer", "adam", "--optimizer takes sgd|adamw|rmsprop, not \"adam\"");
+        refused("optimizer", "adam", "--optimizer takes sgd|adamw|rmsprop|rmsproptf|lars, not \"adam\"");
         refused("no-shuffle", "yes", "--no-shuffle takes true or false, not \"yes\"");
         refused("warmup-epochs", 40, "--warmup-epochs 40.0: must be less than --epochs 30");
     }

@@ -18,6 +18,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -165,6 +166,118 @@ class TrainerTest {
         Path unmixed = folder.resolve("unmixed");
         Firn.train(o, unmixed);
         assertThat(metrics(unmixed).getFirst().get("loss")).isNotEqualTo(metrics(whole).getFirst().get("loss"));
+    }
+
+    /** Two batches a step, clipped, averaged, with images that grow, rates by stage and TensorFlow's optimizer. */
+    @Test
+    void soDoesOneWithAllThatFollowsTheGradients() throws IOException {
+        Map<String, Object> o = options("grad-accumulation", 2, "batch", 4, "ema", 0.8, "clip-norm", 0.7, "optimizer", "rmsproptf",
+                "lr", 0.01, "lr-decay-by-stage", 0.8, "no-decay-norms", true, "mixup", 0.3, "progressive", "8:12:2",
+                "epochs", 2, "augment", "standard");
+        Path whole = folder.resolve("whole");
+        Path parts = folder.resolve("parts");
+        Firn.train(o, whole);
+        for (int stop : new int[] {3, 8}) {
+            o.put("max-steps", stop);
+            Firn.train(new TrainRequest(Config.of(stop == 3 ? o : Map.of("max-steps", stop)), Optional.of(parts), stop > 3, false,
+                    Devices::local, quiet()));
+        }
+        Firn.train(new TrainRequest(Config.of(Map.of("max-steps", 100)), Optional.of(parts), true, false, Devices::local,
+                quiet()));
+        assertSameBits(whole, parts);
+        assertThat(metrics(parts).stream().map(TrainerTest::withoutTimes)).isEqualTo(metrics(whole).stream()
+                .map(TrainerTest::withoutTimes).toList());
+        List<JsonNode> steps = metrics(whole).stream().filter(l -> l.get("kind").asText().equals("step")).toList();
+        assertThat(steps).hasSize(12).allSatisfy(l -> assertThat(l.get("gradient_norm").asDouble()).isPositive());
+        assertThat(weights(whole).tensors().get("bn1.num_batches_tracked").data()).containsExactly(24);
+        // What is saved are the averages, not the weights of the last step.
+        var states = Safetensors.read(whole.resolve("checkpoint/states.safetensors")).tensors();
+        assertThat(weights(whole).tensors().get("fc.weight").data()).isEqualTo(states.get("fc.weight.ema").data())
+                .isNotEqualTo(states.get("fc.weight").data());
+        assertThat(states.keySet()).noneMatch(n -> n.endsWith(".gradient"));
+        try (Classifier net = Firn.load(whole.resolve("weights.safetensors"), Map.of("batch", 8))) {
+            JsonNode last = metrics(whole).getLast();
+            assertThat(net.evaluate(data.toString()).loss()).isCloseTo(last.get("val_loss").asDouble(), within(1e-5));
+        }
+    }
+
+    /** Batch norms aside, two batches of four are one of eight. */
+    @Test
+    void accumulatedGradientsAreThoseOfTheWholeBatch() throws IOException {
+        Path first = folder.resolve("first");
+        Firn.train(options("max-steps", 1), first);
+        Map<String, Object> o = options("init", first.resolve("weights.safetensors").toString(), "freeze", "head", "max-steps", 3,
+                "lr", 0.5, "ema", 0.0);
+        Path whole = folder.resolve("whole");
+        Firn.train(o, whole);
+        o.put("batch", 4);
+        o.put("grad-accumulation", 2);
+        Path parts = folder.resolve("parts");
+        Firn.train(o, parts);
+        float[] a = weights(whole).tensors().get("fc.weight").data();
+        float[] b = weights(parts).tensors().get("fc.weight").data();
+        for (int i = 0; i < a.length; i++) {
+            assertThat(b[i]).isCloseTo(a[i], within(1e-5f));
+        }
+        assertThat(weights(first).tensors().get("fc.weight").data()).isNotEqualTo(a);
+    }
+
+    @Test
+    void aRateIsProposedAndNothingIsTrained() throws IOException {
+        Path run = folder.resolve("rate");
+        FoundRate found = Firn.findRate(new TrainRequest(Config.of(options("grad-accumulation", 2, "batch", 4, "ema", 0.9)),
+                Optional.of(run), false, false, Devices::local, quiet()));
+        assertThat(found.rates().getFirst()).isEqualTo(1e-6);
+        assertThat(found.rates()).isSorted().hasSizeGreaterThan(30).hasSameSizeAs(found.losses());
+        assertThat(found.proposed()).isBetween(1e-6, found.minimum());
+        try (var files = Files.list(run)) {
+            assertThat(files.map(p -> p.getFileName().toString())).containsExactlyInAnyOrder("lr.json", "lr.html");
+        }
+        assertThat(new ObjectMapper().readTree(run.resolve("lr.json").toFile()).get("proposed").asDouble())
+                .isEqualTo(found.proposed());
+        assertThat(Files.readString(run.resolve("lr.html"))).contains("Learning rate of resnet20").contains("chart-0");
+    }
+
+    /** Falls the fastest in the middle of its way down. */
+    @Test
+    void theSteepestFallIsProposed() {
+        List<Double> rates = new ArrayList<>();
+        List<Double> losses = new ArrayList<>();
+        for (int i = 0; i < 60; i++) {
+            rates.add(Math.pow(10, -6 + i / 10.0));
+            losses.add(i < 40 ? 2.3 / (1 + Math.exp((i - 25) / 3.0)) : 0.5 + (i - 40) * 0.5);
+        }
+        FoundRate found = RateFinder.found(rates, losses, losses);
+        assertThat(found.proposed()).isEqualTo(rates.get(25));
+        assertThat(found.minimum()).isEqualTo(rates.get(39));
+    }
+
+    @Test
+    void theLargestBatchThatFitsIsTaken() {
+        var log = new ByteArrayOutputStream();
+        Path run = folder.resolve("run");
+        Firn.train(new TrainRequest(Config.of(options("batch", "auto", "max-steps", 1)), Optional.of(run), false, false,
+                Devices::local, new PrintStream(log)));
+        // A tenth of the images.
+        assertThat(log.toString()).contains("--batch auto: 5");
+        assertThat(TrainOptions.read(run.resolve("config.toml")).text("batch")).contains("5");
+    }
+
+    @Test
+    void aRecipeIsResolvedAndWhatIsGivenWins() {
+        Path run = folder.resolve("run");
+        Firn.train(options("recipe", "cifar-resnet", "epochs", 4, "max-steps", 1, "momentum", 0.8), run);
+        Config c = TrainOptions.read(run.resolve("config.toml"));
+        assertThat(c.text("recipe")).contains("cifar-resnet");
+        Config expected = Config.of(Map.of("weight-decay", 1e-4, "milestones", List.of(2.0, 3.0), "momentum", 0.8));
+        assertThat(expected.keys()).allMatch(key -> c.agrees(key, expected));
+        assertThat(c.text("batch")).contains("8");
+    }
+
+    @Test
+    void tooFewImagesForAStepAreToldOf() {
+        assertThatThrownBy(() -> Firn.train(options("grad-accumulation", 7), folder.resolve("run"))).isInstanceOf(UserError.class)
+                .hasMessageContaining("--grad-accumulation 7 with --batch 8 takes 56 images a step, and there are 50 to train on");
     }
 
     private static String withoutTimes(JsonNode line) {

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.bytedeco.dnnl.dnnl_memory_desc;
 import org.bytedeco.dnnl.dnnl_primitive_desc;
 
@@ -77,11 +78,34 @@ final class Binder {
                 n.outputs().stream().map(this::tensor).toList(), ranks);
     }
 
-    private UpdateKernel update(List<Node> nodes) {
+    /** Averages come after the steps whose results they take. */
+    private Executable update(List<Node> nodes) {
+        List<UpdateKernel> stages = Stream.of(false, true).map(averages -> nodes.stream()
+                .filter(n -> n.op() instanceof Update.Average == averages).toList())
+                .filter(stage -> !stage.isEmpty()).map(this::updates).toList();
+        return new Executable() {
+            @Override
+            public void run() {
+                for (int i = 0; i < stages.size(); i++) {
+                    stages.get(i).run();
+                }
+            }
+
+            @Override
+            public void close() {
+                stages.forEach(UpdateKernel::close);
+            }
+        };
+    }
+
+    private UpdateKernel updates(List<Node> nodes) {
+        Node first = nodes.getFirst();
+        Update update = (Update) first.op();
+        boolean scaled = update instanceof Update.Step step && step.isScaled(first.inputs());
         return new UpdateKernel(nodes.stream().map(n -> new UpdateKernel.Segment((Update) n.op(), tensor(n.input(0)).address(),
-                tensor(n.input(1)).address(), n.inputs().subList(2, n.inputs().size() - 1).stream()
+                tensor(n.input(1)).address(), n.inputs().subList(2, ((Update) n.op()).ratesAt()).stream()
                         .mapToLong(v -> tensor(v).address()).toArray(), n.input(0).shape().elements())).toList(),
-                tensor(nodes.getFirst().inputs().getLast()), workers);
+                tensor(first.input(update.ratesAt())), scaled ? tensor(first.inputs().getLast()) : null, workers);
     }
 
     private Tensor tensor(Value v) {

@@ -1,6 +1,7 @@
 package io.firn.backend.cpu;
 
 import io.firn.graph.Activation;
+import io.firn.graph.Clipping;
 import io.firn.graph.Conversion;
 import io.firn.graph.Collective;
 import io.firn.graph.Convolution;
@@ -259,6 +260,7 @@ final class CpuKernels implements Kernels {
     private Layout operand(Op op, Value v, Layout layout) {
         return switch (op) {
             case Update u -> Layout.DENSE;
+            case Clipping c -> Layout.DENSE;
             case Linear l -> Layout.DENSE;
             case Normalization.FoldWeight f -> Layout.DENSE;
             case Convolution.Wgrad w -> v.dtype() == DType.F32 && v.shape().dim(1) == 1 ? Layout.DENSE : activation(v, layout);

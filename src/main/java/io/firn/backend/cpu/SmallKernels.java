@@ -1,6 +1,7 @@
 package io.firn.backend.cpu;
 
 import io.firn.graph.Activation;
+import io.firn.graph.Clipping;
 import io.firn.graph.Conversion;
 import io.firn.graph.Drop;
 import io.firn.graph.Linear;
@@ -31,6 +32,7 @@ final class SmallKernels {
             case Activation.Grad(Activation.Kind kind) -> flat(out, workers, (from, count) ->
                     FlatLoops.gradient(kind, at(in.get(0), from), at(in.get(1), from), at(out, from), count));
             case Conversion.Normalize c -> new NormalizeKernel(c, in.getFirst(), out, workers);
+            case Clipping.GlobalNorm c -> new ClipKernel(c, in, out, bind.apply(n.outputs().get(1)), workers);
             case Drop d -> new DropKernel(d, in.get(0), in.get(1), out, workers);
             case Linear.BiasGrad b -> new BiasGradKernel(in.getFirst(), out);
             case Loss l -> new LossKernel(l, in, out, workers);

@@ -6,6 +6,7 @@ import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.backend.cuda.kernels.OwnKernels;
 import io.firn.error.UserError;
 import io.firn.graph.Activation;
+import io.firn.graph.Clipping;
 import io.firn.graph.Collective;
 import io.firn.graph.Convolution;
 import io.firn.graph.DType;
@@ -14,7 +15,6 @@ import io.firn.graph.Elementwise;
 import io.firn.graph.Gate;
 import io.firn.graph.Graph;
 import io.firn.graph.Linear;
-import io.firn.graph.Loss;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Pooling;
@@ -186,7 +186,14 @@ public final class CudaKernels implements Kernels {
 
     /** The options behind what no GPU kernel computes yet; empty for all else. */
     private static Optional<String> unplanned(Node n) {
-        return n.op() instanceof Loss && Loss.isMixed(n.inputs()) ? Optional.of("--mixup and --cutmix") : Optional.empty();
+        return switch (n.op()) {
+            case Clipping c -> Optional.of("--clip-norm");
+            case Update.Lars l -> Optional.of("--optimizer lars");
+            case Update.Step s when s.isScaled(n.inputs()) -> Optional.of("--clip-norm");
+            case Update.Average a -> Optional.of("--ema");
+            case Update.Accumulate a -> Optional.of("--grad-accumulation");
+            default -> Optional.empty();
+        };
     }
 
     @Override

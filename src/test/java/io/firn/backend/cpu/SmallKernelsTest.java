@@ -1,6 +1,9 @@
 package io.firn.backend.cpu;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.firn.graph.Activation;
+import io.firn.graph.Clipping;
 import io.firn.graph.Conversion;
 import io.firn.graph.Counter;
 import io.firn.graph.DType;
@@ -13,7 +16,9 @@ import io.firn.graph.Rates;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
 import io.firn.graph.Type;
+import io.firn.oracle.Interpreter;
 import io.firn.plan.Layout;
+import java.lang.foreign.Arena;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
@@ -82,6 +87,25 @@ class SmallKernelsTest {
                     OpCase.random(labels, RANDOM), new double[] {0, 0, 0.625, 0, 0, 0, 0, 0});
             check(new Loss.SoftmaxCrossEntropy(smoothing), Layout.DENSE, 1e-6, mixed, operands);
             check(new Loss.SoftmaxCrossEntropyGrad(smoothing), Layout.DENSE, 1e-6, mixed, operands);
+        }
+    }
+
+    @Test
+    void takesTheNormOfAllGradients() {
+        for (double most : new double[] {0.5, 1e6}) {
+            check(new Clipping.GlobalNorm(most), Layout.DENSE, 1e-6, Type.f32(200_001), Type.f32(3, 5), Type.f32(7));
+        }
+        double[] broken = OpCase.random(Type.f32(9), RANDOM);
+        broken[4] = Double.NaN;
+        List<double[]> out = Interpreter.run(new Clipping.GlobalNorm(1), List.of(Type.f32(9)), List.of(broken));
+        assertThat(out.getFirst()).containsExactly(0);
+        try (var arena = Arena.ofConfined()) {
+            Guarded g = new Guarded(arena, Type.f32(9), Layout.DENSE, broken);
+            Guarded factor = new Guarded(arena, new Type(DType.F32, Shape.SCALAR), Layout.DENSE);
+            Guarded norm = new Guarded(arena, new Type(DType.F32, Shape.SCALAR), Layout.DENSE);
+            new ClipKernel(new Clipping.GlobalNorm(1), List.of(g.tensor), factor.tensor, norm.tensor, WORKERS).run();
+            assertThat(factor.read()).containsExactly(0);
+            assertThat(norm.read()).containsExactly(Double.NaN);
         }
     }
 

@@ -129,7 +129,7 @@ final class SmallKernels {
     /** The loss, its gradient, or both of the same logits. */
     static boolean supportsLoss(List<Node> nodes) {
         return nodes.size() <= 2 && nodes.stream().allMatch(n -> n.op() instanceof Loss l
-                && !Loss.isMixed(n.inputs()) && n.inputs().equals(nodes.getFirst().inputs())
+                && n.inputs().equals(nodes.getFirst().inputs())
                 && l.smoothing() == ((Loss) nodes.getFirst().op()).smoothing())
                 && nodes.stream().map(n -> n.op().getClass()).distinct().count() == nodes.size();
     }
@@ -141,6 +141,13 @@ final class SmallKernels {
         CallBuilder call = new CallBuilder("cross_entropy", s);
         call.pointer("const float", "logits", new Operand.Input(s.inputs().indexOf(first.input(0))));
         call.pointer("const int", "labels", new Operand.Input(s.inputs().indexOf(first.input(1))));
+        if (Loss.isMixed(first.inputs())) {
+            call.pointer("const int", "partners", new Operand.Input(s.inputs().indexOf(first.input(2))));
+            call.pointer("const float", "rates", new Operand.Input(s.inputs().indexOf(first.input(3))));
+        } else {
+            call.nothing("const int", "partners");
+            call.nothing("const float", "rates");
+        }
         Value loss = null;
         Value gradient = null;
         for (Node n : s.nodes()) {

@@ -55,17 +55,19 @@ final class WeightTables {
 
     /** Whether all nodes are steps of one optimizer that differ in rate and decay at most. */
     static boolean supportsUpdates(List<Node> nodes) {
-        return nodes.stream().allMatch(n -> n.op() instanceof Update && nodes.getFirst().op() instanceof Update first
-                && plain((Update) n.op()).equals(plain(first)) && n.inputs().getLast().equals(nodes.getFirst().inputs().getLast()));
+        return nodes.stream().allMatch(n -> n.op() instanceof Update.Step s && !s.isScaled(n.inputs())
+                && !(s instanceof Update.Lars) && nodes.getFirst().op() instanceof Update.Step first
+                && plain(s).equals(plain(first)) && n.inputs().getLast().equals(nodes.getFirst().inputs().getLast()));
     }
 
-    private static Update plain(Update op) {
+    private static Update plain(Update.Step op) {
         return switch (op) {
             case Update.Sgd(double m, double decay, boolean nesterov, double factor) -> new Update.Sgd(m, 0, nesterov, 1);
             case Update.AdamW(double b1, double b2, double eps, double decay, double factor) ->
                     new Update.AdamW(b1, b2, eps, 0, 1);
             case Update.RmsProp(double alpha, double eps, boolean inside, double m, double decay, double factor) ->
                     new Update.RmsProp(alpha, eps, inside, m, 0, 1);
+            case Update.Lars l -> l;
         };
     }
 
@@ -73,7 +75,7 @@ final class WeightTables {
         CallBuilder call = new CallBuilder("update", s);
         Table table = new Table(s);
         for (Node n : s.nodes()) {
-            Update op = (Update) n.op();
+            Update.Step op = (Update.Step) n.op();
             List<Value> slots = n.inputs().subList(2, n.inputs().size() - 1);
             // RMSprop's momentum is the second slot, as it is where there is none.
             table.input(n.input(0)).input(n.input(1));
@@ -87,7 +89,7 @@ final class WeightTables {
             table.place(n.output().shape(), layout.apply(n.input(1)), layout.apply(n.output()));
             table.writer.real((float) op.factor()).real((float) op.weightDecay());
         }
-        Update op = (Update) s.nodes().getFirst().op();
+        Update.Step op = (Update.Step) s.nodes().getFirst().op();
         Value rates = s.nodes().getFirst().inputs().getLast();
         call.pointer("const float", "rates", new Operand.Input(s.inputs().indexOf(rates)));
         switch (op) {
@@ -95,7 +97,8 @@ final class WeightTables {
                     .constant("FLAG", u.nesterov() ? 1 : 0);
             case Update.AdamW u -> numbers(call, 0, u.beta1(), u.beta2(), u.eps()).constant("KIND", 1).constant("FLAG", 0);
             case Update.RmsProp u -> numbers(call, u.momentum(), 0, u.alpha(), u.eps()).constant("KIND", 2)
-                    .constant("FLAG", u.epsInside() ? 1 : 0);
+                    .constant("FLAG", u.tensorflow() ? 1 : 0);
+            case Update.Lars u -> throw new IllegalArgumentException("no kernel computes " + u);
         }
         return table.start(call);
     }

@@ -3,12 +3,12 @@ package io.firn.backend.cuda.cudnn;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.firn.backend.cuda.CudaFixture;
+import io.firn.backend.cuda.CudaTarget;
 import io.firn.graph.DType;
 import io.firn.plan.Precision;
 import io.firn.plan.Subgraph;
+import io.firn.plan.Target;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,13 +35,11 @@ class EnginesTest {
         CudaFixture.loadCudnn();
     }
 
-    static String device(String name) throws IOException {
-        try (InputStream in = EnginesTest.class.getResourceAsStream(name + ".json")) {
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        }
+    static String device(String name) {
+        return ((Target.Device.Gpu) CudaTarget.of(name, _ -> List.of()).device()).properties();
     }
 
-    private LibraryEngines engines(String name) throws IOException {
+    private LibraryEngines engines(String name) {
         return new LibraryEngines(device(name), false, "test", folder);
     }
 
@@ -120,7 +118,7 @@ class EnginesTest {
 
     /** What plans ask for where the best way of all has no engine. */
     @Test
-    void everyOtherWayHasAnEngineToo() throws IOException {
+    void everyOtherWayHasAnEngineToo() {
         for (String pattern : List.of("stem wgrad", "wgrad 3x3")) {
             Subgraph s = Pattern.ALL.stream().filter(x -> x.name().equals(pattern)).findFirst().orElseThrow().large(DType.BF16);
             assertThat(engines("a100").engine(Lowering.ways(s, Precision.BF16).getLast())).isPresent();
@@ -143,7 +141,7 @@ class EnginesTest {
     }
 
     @Test
-    void f32IsNotRoundedUnlessItMayBe() throws IOException {
+    void f32IsNotRoundedUnlessItMayBe() {
         CudnnGraph exact = graph("forward 3x3", Precision.FP32);
         CudnnGraph rounded = graph("forward 3x3", Precision.TF32);
         assertThat(engines("a100").engine(exact).orElseThrow().notes()).doesNotContain("tensor_core", "winograd");
@@ -151,7 +149,7 @@ class EnginesTest {
     }
 
     @Test
-    void whereOnlyDeterministicEnginesWillDoNoOtherIsTaken() throws IOException {
+    void whereOnlyDeterministicEnginesWillDoNoOtherIsTaken() {
         CudnnGraph g = graph("dgrad 3x3 stride 2", Precision.FP32);
         assertThat(engines("a100").engine(g).orElseThrow().deterministic()).isFalse();
         var engines = new LibraryEngines(device("a100"), true, "test", folder);
@@ -170,7 +168,7 @@ class EnginesTest {
     /** Every pattern that plans are made of, in both types on both devices: minutes of compiling. */
     @Test
     @Tag("slow")
-    void everyPatternHasAnEngine() throws IOException {
+    void everyPatternHasAnEngine() {
         List<String> missing = new ArrayList<>();
         for (String device : List.of("h100", "a100")) {
             LibraryEngines engines = new LibraryEngines(device(device), false, "test", folder);

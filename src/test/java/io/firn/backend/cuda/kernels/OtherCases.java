@@ -8,6 +8,7 @@ import io.firn.graph.Linear;
 import io.firn.graph.Loss;
 import io.firn.graph.Normalization;
 import io.firn.graph.Pooling;
+import io.firn.graph.Rates;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
 import io.firn.graph.Type;
@@ -59,6 +60,7 @@ final class OtherCases {
         cases.add(loss(0.1, true, true));
         cases.add(loss(0, true, false));
         cases.add(loss(0.2, false, true));
+        cases.add(mixedLoss(0.1));
         return cases;
     }
 
@@ -197,5 +199,14 @@ final class OtherCases {
             out.add(k.b.add("gradient", new Loss.SoftmaxCrossEntropyGrad(smoothing), logits, labels));
         }
         return k.stores(out);
+    }
+
+    private static KernelCase mixedLoss(double smoothing) {
+        KernelCase k = start(OwnKernels.CROSS_ENTROPY, smoothing + " loss gradient of mixed images");
+        Type labels = new Type(DType.I32, Shape.of(6));
+        List<Value> in = List.of(k.input(Type.f32(6, 300), 1, 3), k.input(labels, new double[] {0, 299, -1, 17, 5, 256}),
+                k.input(labels, new double[] {7, 299, 3, 0, -1, 255}), k.input(Rates.TYPE, new double[] {0.1, 3, 0.25, 1, 0, 0, 0, 0}));
+        return k.stores(k.b.addAll("loss", new Loss.SoftmaxCrossEntropy(smoothing), in).getFirst(),
+                k.b.addAll("gradient", new Loss.SoftmaxCrossEntropyGrad(smoothing), in).getFirst());
     }
 }
