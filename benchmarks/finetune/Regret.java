@@ -27,8 +27,8 @@ import java.util.zip.GZIPInputStream;
 
 /**
  * How good the choice of {@code firn advise} is: a small net learns half of Fashion-MNIST's classes, is fine-tuned on other
- * data in every way, and what was advised is held against what was best. Writes a line of JSON for each cell; evaluate.py
- * makes the table.
+ * data in every way, and what was advised is held against what was best. Writes a line of JSON for each cell to
+ * {@code cells.jsonl}, and goes on with what is there; no run of it is recorded yet.
  *
  * <pre>java --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED -cp 'target/firn/*' \
  *     benchmarks/finetune/Regret.java --fashion FOLDER --digits digits.csv.gz --output FOLDER</pre>

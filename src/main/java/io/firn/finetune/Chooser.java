@@ -13,7 +13,7 @@ import java.util.Locale;
  * @param images          or from so many in total
  */
 record Chooser(double errors, double imagesPerClass, long images) {
-    /** Calibrated by {@code benchmarks/finetune}; the total is BiT's border of small tasks (arXiv 1912.11370). */
+    /** Guesses so far, held against no outcome yet; the total is BiT's border of small tasks (arXiv 1912.11370). */
     static final Chooser DEFAULT = new Chooser(1, 50, 20_000);
 
     /** The four cases, with what each proposes. */

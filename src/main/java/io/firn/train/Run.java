@@ -21,6 +21,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -212,7 +213,7 @@ public final class Run {
             tuned = plan(s.during(next), Optional.empty());
             // What only now begins to be trained gets fresh slots of the optimizer.
             filling = session -> session.program().state().states().forEach((name, state) -> session.writeState(name,
-                    ended.states.getOrDefault(name, new float[Math.toIntExact(state.value().shape().elements())])));
+                    ended.states.containsKey(name) ? ended.states.get(name) : fresh(state)));
         }
     }
 
@@ -247,6 +248,12 @@ public final class Run {
                 }
             });
         }
+    }
+
+    private static float[] fresh(State state) {
+        float[] data = new float[Math.toIntExact(state.value().shape().elements())];
+        Arrays.fill(data, (float) state.initial());
+        return data;
     }
 
     private static Map<String, float[]> states(Session session) {
