@@ -13,6 +13,7 @@ import io.firn.models.NearNames;
 import io.firn.plan.Plan;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
+import io.firn.plan.Ranks;
 import io.firn.plan.Target;
 import io.firn.train.Config;
 import io.firn.train.DeviceMemory;
@@ -59,7 +60,7 @@ public record Fit(String baseline, String target, double phi, double depth, doub
         }
         try (Backend cpu = how.devices().open("cpu", Runtime.getRuntime().availableProcessors())) {
             return search(net, k, target, deadline, options, train, new Planning(m -> new StepRequest(m, StepRequest.Mode.TRAIN,
-                    "none", Optional.empty(), true).plan(cpu, precision(options, cpu.bestPrecision()), _ -> { }).program(),
+                    "none", Optional.empty(), true, Ranks.ONE).plan(cpu, precision(options, cpu.bestPrecision()), _ -> { }).program(),
                     HostMemory.available() - Slots.PROCESS));
         }
     }
