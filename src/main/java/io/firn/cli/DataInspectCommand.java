@@ -1,21 +1,29 @@
 package io.firn.cli;
 
+import io.firn.data.ContactSheet;
 import io.firn.data.DamagedImage;
 import io.firn.data.Inspection;
+import io.firn.weights.AtomicFile;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /** {@code firn data inspect}. */
 @Command(name = "inspect", header = "Counts classes, sizes, damaged images, duplicates and leaks into validation.",
-        footer = {"", "Example: firn data inspect photos/train --val photos/val"})
+        footer = {"", "Example: firn data inspect photos/train --val photos/val --sheet photos.png"})
 final class DataInspectCommand implements Runnable {
     private static final int MOST_LINES = 20;
 
     @Mixin
     private DataMixin data;
+
+    @Option(names = "--sheet", paramLabel = "FILE",
+            description = "Write a PNG with a row of small images for each class (up to 60), of training images.")
+    private Path sheet;
 
     @Mixin
     private OutputMixin output;
@@ -23,7 +31,12 @@ final class DataInspectCommand implements Runnable {
     @Override
     public void run() {
         int workers = Runtime.getRuntime().availableProcessors();
-        var report = data.read((splits, progress) -> Inspection.inspect(splits, workers, progress));
+        var report = data.read((splits, progress) -> {
+            if (sheet != null) {
+                AtomicFile.write(sheet, ContactSheet.png(splits.train()));
+            }
+            return Inspection.inspect(splits, workers, progress);
+        });
         output.print(report, () -> text(report));
     }
 

@@ -14,7 +14,8 @@ import picocli.CommandLine.Spec;
 /** The data set that a command of {@code firn data} reads. */
 final class DataMixin {
     @Parameters(paramLabel = "NAME_OR_PATH",
-            description = "A built-in name (fashion-mnist), a folder of class folders, or IDX or CIFAR files.")
+            description = "A built-in name (fashion-mnist), a folder of class folders, tar shards, a CSV or TSV list, or IDX or CIFAR "
+                    + "files.")
     private String data;
 
     @Option(names = "--val", paramLabel = "PATH", description = "A set to validate with, under the same classes.")
@@ -28,7 +29,7 @@ final class DataMixin {
         var err = command.commandLine().getErr();
         Splits found = Datasets.open(data, err::println);
         Splits splits = validation == null ? found
-                : new Splits(found.train(), Optional.of(Datasets.validation(validation, found.train().classes())));
+                : new Splits(found.train(), Optional.of(Datasets.validation(validation, found.train().classes(), err::println)));
         int images = splits.train().size() + splits.validation().map(Dataset::size).orElse(0);
         try (ImageProgress progress = new ImageProgress(images, err)) {
             return reader.apply(splits, progress::done);

@@ -36,7 +36,7 @@ public final class Main implements Runnable {
     private final Devices devices;
     private final PrintStream err;
 
-    private Main(Devices devices, PrintStream err) {
+    Main(Devices devices, PrintStream err) {
         this.devices = devices;
         this.err = err;
     }

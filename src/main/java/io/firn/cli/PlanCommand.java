@@ -43,7 +43,7 @@ final class PlanCommand implements Runnable {
 
     @Option(names = "--target", paramLabel = "NAME", defaultValue = CPU,
             description = "The device to plan for: cpu (this machine's), or a GPU that need not be here: h100, h200, a100, "
-                    + "l4, l40s, rtx4090 (default: ${DEFAULT-VALUE}).")
+                    + "l4, l40s, rtx4090, or a .json of 'firn info --export-target' (default: ${DEFAULT-VALUE}).")
     private String target;
 
     @Option(names = "--engines", paramLabel = "ask|assume", defaultValue = "ask",

@@ -6,7 +6,8 @@ import picocli.CommandLine.Option;
 /** What is learned, by which network, from which weights. {@link AskedOptions} reads the values. */
 final class TaskMixin {
     @Option(names = "--data", paramLabel = "PATH",
-            description = "A folder of class folders, IDX or CIFAR files, or a built-in name: fashion-mnist.")
+            description = "A folder of class folders, tar shards (photos-{000..146}.tar), a CSV or TSV list of images and "
+                    + "classes, IDX or CIFAR files, or a built-in name: fashion-mnist.")
     private String data;
 
     @Option(names = "--init", paramLabel = "WEIGHTS",

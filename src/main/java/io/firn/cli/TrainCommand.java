@@ -1,6 +1,7 @@
 package io.firn.cli;
 
 import io.firn.Firn;
+import io.firn.report.LiveView;
 import io.firn.train.Config;
 import io.firn.train.RunSummary;
 import io.firn.train.TrainOptions;
@@ -25,7 +26,8 @@ import picocli.CommandLine.Spec;
         footer = {"", "Examples:", "  firn train --data fashion-mnist --model resnet20 --epochs 2",
                 "  firn train --data photos/ --val-split 0.1 --model efficientnet_b0 --output runs/photos",
                 "  firn train --resume --output runs/photos",
-                "  firn train --data photos/ --model resnet50 --ranks 2 --sync-bn --batch 64"})
+                "  firn train --data photos/ --model resnet50 --ranks 2 --sync-bn --batch 64",
+                "  firn train --data photos/ --model resnet50 --ui"})
 final class TrainCommand implements Runnable {
     @Mixin
     private TaskMixin task;
@@ -49,6 +51,15 @@ final class TrainCommand implements Runnable {
     @Mixin
     private ImagesMixin images;
 
+    @Option(names = "--image-cache", paramLabel = "SIZE",
+            description = "Keep decoded images, resized to --resize, in so much memory at most (such as 8GB); random crops are "
+                    + "then cut out of those.")
+    private String imageCache;
+
+    @Option(names = "--image-cache-folder", paramLabel = "FOLDER",
+            description = "Keep them in a file there instead, which goes with the process.")
+    private Path imageCacheFolder;
+
     @Mixin
     private ComputeMixin compute;
 
@@ -57,6 +68,9 @@ final class TrainCommand implements Runnable {
 
     @Option(names = "--checkpoint-every", paramLabel = "SECONDS", description = "Time between checkpoints (default: 60).")
     private Integer checkpointEvery;
+
+    @Mixin
+    private LiveMixin live;
 
     @Mixin
     private RanksMixin ranks;
@@ -76,9 +90,11 @@ final class TrainCommand implements Runnable {
         if (config != null) {
             asked = asked.over(TrainOptions.read(config));
         }
-        RunSummary s = Firn.train(new TrainRequest(asked, Optional.ofNullable(output), resume, true, firn.devices(),
-                firn.err(), words()));
-        print.print(s, () -> text(s));
+        try (LiveView view = live.listen(firn.err())) {
+            RunSummary s = Firn.train(new TrainRequest(asked, Optional.ofNullable(output), resume, true, firn.devices(),
+                    firn.err(), words(), Optional.ofNullable(view)));
+            print.print(s, () -> text(s));
+        }
     }
 
     /** The command line as it was typed. */

@@ -122,12 +122,12 @@ public final class Ranked {
 
     private static TrainRequest with(TrainRequest r, int ranks, Config asked) {
         return new TrainRequest(asked.with("ranks", ranks), r.output(), r.resume(), r.signals(), r.devices(), r.log(),
-                r.command());
+                r.command(), r.view());
     }
 
     /** Rank 0 speaks for all. */
     private static TrainRequest quiet(TrainRequest r, boolean signals) {
         return new TrainRequest(r.asked(), r.output(), r.resume(), signals, r.devices(),
-                new PrintStream(OutputStream.nullOutputStream()), r.command());
+                new PrintStream(OutputStream.nullOutputStream()), r.command(), Optional.empty());
     }
 }

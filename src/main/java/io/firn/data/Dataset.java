@@ -48,6 +48,14 @@ public interface Dataset {
      */
     String fingerprint();
 
+    /**
+     * The first image of each of the set's files, for sets that are read faster file by file; 0 alone for all others, whose
+     * order of reading does not matter.
+     */
+    default int[] shards() {
+        return new int[] {0};
+    }
+
     /** Mean and deviation where they are known for this very set. */
     default Optional<Normalization> normalization() {
         return Optional.empty();

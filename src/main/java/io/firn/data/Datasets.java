@@ -24,21 +24,44 @@ public final class Datasets {
     }
 
     /**
-     * Opens a built-in name, a folder of class folders, a folder or images file of IDX, or a folder or file of CIFAR
-     * binaries; what it is, is found out by what is in it.
+     * Opens a built-in name, a folder of class folders, tar shards, a CSV or TSV list, a folder or images file of IDX, or a
+     * folder or file of CIFAR binaries; what it is, is found out by what is in it.
      *
-     * @param progress is told what takes time (fetching a built-in set)
+     * @param say told what takes time (fetching a built-in set) and what is left out
      * @throws UserError where there is nothing, or nothing usable
      */
-    public static Splits open(String spec, Consumer<String> progress) {
+    public static Splits open(String spec, Consumer<String> say) {
+        Splits splits = parts(spec, say);
+        Dataset set = splits.train();
+        // Class folders have said so already, in words of their own.
+        if (set.classes().size() < 2) {
+            throw UserError.data("%s has %s: a classifier needs at least two classes", set.name(),
+                    set.classes().isEmpty() ? "no class" : "only one class, '%s'".formatted(set.classes().getFirst()));
+        }
+        return new Splits(set, splits.validation().map(v -> Relabelled.of(v, set.classes())));
+    }
+
+    private static Splits parts(String spec, Consumer<String> say) {
         if (spec.equals(FashionMnist.NAME)) {
-            return FashionMnist.open(progress);
+            return FashionMnist.open(say);
+        }
+        if (isShards(spec)) {
+            return TarShards.open(spec, say);
         }
         Path path = path(spec);
         if (Files.isRegularFile(path)) {
             return new Splits(openFile(path), Optional.empty());
         }
         return Idx.matches(path) ? Idx.open(path) : CifarBinary.matches(path) ? CifarBinary.open(path) : ImageFolder.open(path);
+    }
+
+    private static boolean isShards(String spec) {
+        try {
+            return TarShards.matches(spec);
+        } catch (InvalidPathException _) {
+            // Told of where the path is opened.
+            return false;
+        }
     }
 
     /**
@@ -49,15 +72,33 @@ public final class Datasets {
      * @throws UserError as {@link #open(String)}, and where it has a class that is not in the list
      */
     public static Dataset validation(String spec, List<String> classes) {
-        if (!spec.equals(FashionMnist.NAME)) {
+        return validation(spec, classes, _ -> { });
+    }
+
+    /** The same, saying what is left out. */
+    public static Dataset validation(String spec, List<String> classes, Consumer<String> say) {
+        if (!spec.equals(FashionMnist.NAME) && !isShards(spec)) {
             Path path = path(spec);
             boolean parts = Files.isDirectory(path.resolve("train")) || Files.isRegularFile(path) || Idx.matches(path) || CifarBinary.matches(path);
             if (!parts) {
                 return Relabelled.of(ImageFolder.openLenient(path), classes);
             }
         }
-        Splits splits = open(spec);
+        Splits splits = parts(spec, say);
         return Relabelled.of(splits.validation().orElse(splits.train()), classes);
+    }
+
+    /**
+     * Images to predict: files, the images below folders in name order, and those in tar files, in the order given.
+     *
+     * @throws UserError where a path does not exist, holds no image, or nothing is given
+     */
+    public static Dataset unlabelled(List<Path> paths, Consumer<String> say) {
+        if (paths.stream().noneMatch(p -> p.toString().endsWith(".tar"))) {
+            return FileList.of(paths);
+        }
+        return Joined.of(paths.stream().map(p -> p.toString().endsWith(".tar") ? TarShards.unlabelled(p, say)
+                : FileList.of(List.of(p))).toList());
     }
 
     /**
@@ -108,7 +149,10 @@ public final class Datasets {
         if (name.endsWith(".bin")) {
             return CifarBinary.openFile(file);
         }
-        throw UserError.data("%s is no data set that Firn reads: give a folder of class folders, an IDX images file (…-images-idx3-ubyte[.gz]) or a CIFAR .bin file", file);
+        if (ImageList.matches(file)) {
+            return ImageList.open(file);
+        }
+        throw UserError.data("%s is no data set that Firn reads: give a folder of class folders, a .tar file, a .csv or .tsv list, an IDX images file (…-images-idx3-ubyte[.gz]) or a CIFAR .bin file", file);
     }
 
     private static Path path(String spec) {

@@ -1,6 +1,8 @@
 package io.firn.data;
 
 import io.firn.error.UserError;
+import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * Which image lies in which slot of which batch of an epoch: a pure function of seed and epoch, so that a resumed run
@@ -10,15 +12,41 @@ import io.firn.error.UserError;
  * @param batches that this epoch has
  */
 record EpochOrder(LoaderOptions options, int epoch, int[] order, int batches) {
-    static EpochOrder of(LoaderOptions options, int size, int epoch) {
-        int[] order = new int[size];
-        for (int i = 0; i < size; i++) {
-            order[i] = i;
-        }
+    /** Images that sets in several files are shuffled among, beyond the order of the files. */
+    static final int WINDOW = 8192;
+
+    /** @param shards see {@link Dataset#shards} */
+    static EpochOrder of(LoaderOptions options, int size, int[] shards, int epoch) {
+        int[] order = IntStream.range(0, size).toArray();
         if (options.shuffle()) {
-            new Draws(Draws.Purpose.SHUFFLE, options.seed(), epoch, 0).shuffle(order);
+            Draws draws = new Draws(Draws.Purpose.SHUFFLE, options.seed(), epoch, 0);
+            if (shards.length == 1) {
+                draws.shuffle(order);
+            } else {
+                order = shuffled(size, shards, draws);
+            }
         }
         return new EpochOrder(options, epoch, order, batches(options, size));
+    }
+
+    /**
+     * The files in a random order, and their images through a window from which each next one is drawn: near to each other
+     * in time are only a few files, which the system reads ahead.
+     */
+    private static int[] shuffled(int size, int[] shards, Draws draws) {
+        int[] files = IntStream.range(0, shards.length).toArray();
+        draws.shuffle(files);
+        int[] coming = Arrays.stream(files)
+                .flatMap(f -> IntStream.range(shards[f], f + 1 < shards.length ? shards[f + 1] : size)).toArray();
+        int[] window = Arrays.copyOf(coming, Math.min(WINDOW, size));
+        int[] order = new int[size];
+        int left = window.length;
+        for (int i = 0, next = window.length; i < size; i++) {
+            int drawn = draws.below(left);
+            order[i] = window[drawn];
+            window[drawn] = next < size ? coming[next++] : window[--left];
+        }
+        return order;
     }
 
     /** Batches in an epoch of a set of {@code size} images. */

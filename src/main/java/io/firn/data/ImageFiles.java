@@ -37,7 +37,12 @@ final class ImageFiles {
     static boolean isImage(Path file) {
         String name = file.getFileName().toString();
         int dot = name.lastIndexOf('.');
-        return dot > 0 && !name.startsWith(".") && EXTENSIONS.contains(name.substring(dot + 1).toLowerCase(Locale.ROOT));
+        return dot > 0 && !name.startsWith(".") && isImage(name.substring(dot + 1));
+    }
+
+    /** Whether that is an image file's extension. */
+    static boolean isImage(String extension) {
+        return EXTENSIONS.contains(extension.toLowerCase(Locale.ROOT));
     }
 
     /** The folders directly inside a folder, by name; hidden ones and {@code __MACOSX} left out. */
@@ -79,18 +84,35 @@ final class ImageFiles {
 
     /** 1 where a sample of the files, evenly spaced, is gray throughout; else 3. A file that says nothing counts as colour. */
     static int channels(List<Path> files) {
-        int step = Math.max(1, files.size() / SAMPLED);
-        for (int i = 0; i < files.size(); i += step) {
+        return channels(files.size(), (i, bytes) -> {
             try (InputStream in = Files.newInputStream(files.get(i))) {
-                if (!ImageHeader.read(in.readNBytes(HEADER_BYTES), "").gray()) {
+                return in.readNBytes(bytes);
+            } catch (IOException e) {
+                throw new DamagedImage(files.get(i).toString(), "cannot be read: " + e.getMessage());
+            }
+        });
+    }
+
+    /** The first bytes of an image file. */
+    @FunctionalInterface
+    interface Head {
+        byte[] of(int index, int most) throws DamagedImage;
+    }
+
+    /** The same for files that lie elsewhere. */
+    static int channels(int count, Head head) {
+        int step = Math.max(1, count / SAMPLED);
+        for (int i = 0; i < count; i += step) {
+            try {
+                if (!ImageHeader.read(head.of(i, HEADER_BYTES), "").gray()) {
                     return 3;
                 }
-            } catch (IOException | DamagedImage _) {
+            } catch (DamagedImage _) {
                 // A damaged file is told of when it is decoded; it must not decide about the others.
                 continue;
             }
         }
-        return files.isEmpty() ? 3 : 1;
+        return count == 0 ? 3 : 1;
     }
 
     private static boolean isHidden(Path folder) {

@@ -84,7 +84,7 @@ public final class Loader implements AutoCloseable {
         if (startBatch < 0 || startBatch > batchesPerEpoch()) {
             throw new IllegalArgumentException("batch %d of %d".formatted(startBatch, batchesPerEpoch()));
         }
-        open = new Batches(this, EpochOrder.of(options, set.size(), epoch), startBatch);
+        open = new Batches(this, EpochOrder.of(options, set.size(), set.shards(), epoch), startBatch);
         return open;
     }
 

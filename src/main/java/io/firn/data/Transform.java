@@ -102,7 +102,17 @@ public record Transform(int height, int width, int channels, Augment augment, in
                 yield Math.min(box.height() / (double) height, box.width() / (double) width);
             }
         };
+        return reduction(ratio);
+    }
+
+    /** By how much an image may be decoded smaller that becomes smaller by {@code ratio}. */
+    static int reduction(double ratio) {
         return ratio >= 16 ? 8 : ratio >= 8 ? 4 : ratio >= 4 ? 2 : 1;
+    }
+
+    /** The size whose shorter side is {@code pixels}; the other is truncated, not rounded, as in torchvision. */
+    static Size shorterSide(Size size, int pixels) {
+        return new Size((int) ((long) pixels * size.height() / shorter(size)), (int) ((long) pixels * size.width() / shorter(size)));
     }
 
     private boolean isSmall(Size size) {
@@ -121,10 +131,7 @@ public record Transform(int height, int width, int channels, Augment augment, in
             }
             return image;
         }
-        int shorter = shorter(image.original());
-        // Truncated, not rounded, as in torchvision.
-        Size size = new Size((int) ((long) resize * image.original().height() / shorter),
-                (int) ((long) resize * image.original().width() / shorter));
+        Size size = shorterSide(image.original(), resize);
         return Resampler.resize(image, Box.of(image), size, Box.centre(size.height(), size.width(), height, width));
     }
 

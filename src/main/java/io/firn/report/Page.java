@@ -40,6 +40,8 @@ final class Page {
     /** Nothing may be fetched, from nowhere. */
     private static final String POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
             + "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+    /** A live page may fetch itself. */
+    private static final String LIVE_POLICY = POLICY + "; connect-src 'self'";
 
     private Page() {
     }
@@ -48,7 +50,18 @@ final class Page {
     record Part(String id, String title, Optional<DomContent> content) {
     }
 
-    static String of(List<RunFiles> runs, String title) {
+    /** What a live view shows before there is anything. */
+    static String preparing() {
+        return document(html(
+                head(meta().withCharset("utf-8"), meta().attr("http-equiv", "refresh").withContent("2"),
+                        meta().withName("viewport").withContent("width=device-width, initial-scale=1"),
+                        meta().withName("color-scheme").withContent("light dark"), j2html.TagCreator.title("Firn"),
+                        style(rawHtml(resource("report.css")))),
+                body(header(p("Training").withClass("kicker"), h1("The run is being prepared…")))).withLang("en"));
+    }
+
+    /** @param live whether the page asks for itself again to show what is new */
+    static String of(List<RunFiles> runs, String title, boolean live) {
         Chart.Charts charts = new Chart.Charts();
         List<Part> parts = List.of(
                 new Part("summary", "Summary", Optional.of(SummarySection.of(runs))),
@@ -60,8 +73,9 @@ final class Page {
                 new Part("memory", "Memory", PlanSections.memory(runs, charts)),
                 new Part("launches", "Launches", PlanSections.launches(runs)),
                 new Part("environment", "Environment", EnvironmentSection.of(runs)));
-        return of(runs.size() == 1 ? "Training report" : "Report on %d runs".formatted(runs.size()), title, parts, charts,
-                runs.size() == 1);
+        String kicker = live ? "Training, live" : runs.size() == 1 ? "Training report"
+                : "Report on %d runs".formatted(runs.size());
+        return of(kicker, title, parts, charts, runs.size() == 1, live);
     }
 
     /**
@@ -71,15 +85,20 @@ final class Page {
      * @param single whether it is about one thing, so that what would stand side by side takes the whole width
      */
     static String of(String kicker, String title, List<Part> all, Chart.Charts charts, boolean single) {
+        return of(kicker, title, all, charts, single, false);
+    }
+
+    private static String of(String kicker, String title, List<Part> all, Chart.Charts charts, boolean single,
+                             boolean live) {
         List<Part> parts = all.stream().filter(part -> part.content.isPresent()).toList();
         return document(html(
                 head(meta().withCharset("utf-8"),
-                        meta().attr("http-equiv", "Content-Security-Policy").withContent(POLICY),
+                        meta().attr("http-equiv", "Content-Security-Policy").withContent(live ? LIVE_POLICY : POLICY),
                         meta().withName("viewport").withContent("width=device-width, initial-scale=1"),
                         meta().withName("color-scheme").withContent("light dark"),
                         j2html.TagCreator.title(title + " – Firn"),
                         style(rawHtml(resource(UPLOT + "dist/uPlot.min.css") + resource("report.css")))),
-                body(header(p(kicker).withClass("kicker"),
+                body(header(p(kicker).withClass("kicker").withId("state"),
                                 h1(title),
                                 nav(each(parts, part -> a(part.title).withHref("#" + part.id)))
                                         .attr("aria-label", "Sections")),
@@ -90,7 +109,8 @@ final class Page {
                         script(rawHtml(json(charts.all()).replace("<", "\\u003c"))).withType("application/json")
                                 .withId("charts"),
                         script(rawHtml("/* uPlot:\n" + resource(UPLOT + "LICENSE") + "*/\n"
-                                + resource(UPLOT + "dist/uPlot.iife.min.js") + "\n" + resource("report.js"))))
+                                + resource(UPLOT + "dist/uPlot.iife.min.js") + "\n" + resource("report.js")
+                                + (live ? resource("live.js") : ""))))
                         .withCondClass(single, "single")
         ).withLang("en"));
     }

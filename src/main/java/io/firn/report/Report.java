@@ -34,8 +34,19 @@ public final class Report {
 
     /** The page: self-contained, and forbidden by itself to fetch anything. */
     public String html() {
-        String title = runs.size() == 1 ? runs.getFirst().name()
+        return Page.of(runs, title(), false);
+    }
+
+    /**
+     * The same page for a run that goes on: it asks for itself again now and then, and shows what is new. What is missing
+     * is yet to come, and not remarked.
+     */
+    String liveHtml() {
+        return Page.of(runs.stream().map(RunFiles::withoutRemarks).toList(), title(), true);
+    }
+
+    private String title() {
+        return runs.size() == 1 ? runs.getFirst().name()
                 : runs.stream().map(RunFiles::name).collect(Collectors.joining(", "));
-        return Page.of(runs, title);
     }
 }

@@ -41,6 +41,10 @@ record RunFiles(String name, Optional<Curves> curves, SequencedMap<String, Strin
         return new Reader(folder).read(name);
     }
 
+    RunFiles withoutRemarks() {
+        return new RunFiles(name, curves, config, plan, validation, environment, List.of());
+    }
+
     /** Reads a file's content; whatever it throws makes a remark. */
     @FunctionalInterface
     private interface Content<T> {

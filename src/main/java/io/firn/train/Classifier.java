@@ -5,7 +5,6 @@ import io.firn.backend.Session;
 import io.firn.data.DamagedImage;
 import io.firn.data.Dataset;
 import io.firn.data.Datasets;
-import io.firn.data.FileList;
 import io.firn.data.Loader;
 import io.firn.data.Splits;
 import io.firn.error.UserError;
@@ -104,7 +103,7 @@ public final class Classifier implements AutoCloseable {
 
     /** The classes of each image, and of the images in each folder in name order. Damaged images are left out and told of. */
     public Predictions predict(List<Path> images) {
-        FileList files = FileList.of(images);
+        Dataset files = Datasets.unlabelled(images, remarks::say);
         List<DamagedImage> damaged = Collections.synchronizedList(new ArrayList<>());
         List<Prediction> found = new ArrayList<>();
         try (Loader loader = loader(files, damaged)) {
@@ -138,7 +137,7 @@ public final class Classifier implements AutoCloseable {
 
     private Dataset dataset(String data) {
         if (net.named()) {
-            return Datasets.validation(data, net.card().classes());
+            return Datasets.validation(data, net.card().classes(), remarks::say);
         }
         Splits splits = Datasets.open(data, remarks::say);
         Dataset set = splits.validation().orElse(splits.train());

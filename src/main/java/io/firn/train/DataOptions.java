@@ -18,9 +18,11 @@ import java.util.Locale;
  * @param augment   a name of {@link Augment}
  * @param noShuffle whether every epoch goes through the images in the set's own order
  * @param workers   threads that read and decode
+ * @param imageCache room for decoded images, such as {@code 8GB}; null for none
+ * @param imageCacheFolder where the cache is a file; null for memory
  */
 public record DataOptions(String data, String val, double valSplit, String resize, List<Double> mean, List<Double> std,
-                          String augment, boolean noShuffle, int workers) {
+                          String augment, boolean noShuffle, int workers, String imageCache, String imageCacheFolder) {
     static final String NO_RESIZE = "none";
     private static final List<String> AUGMENTS = Arrays.stream(Augment.values())
             .map(a -> a.name().toLowerCase(Locale.ROOT)).toList();
@@ -36,6 +38,12 @@ public record DataOptions(String data, String val, double valSplit, String resiz
         pixels(resize);
         Range.oneOf("augment", augment, AUGMENTS);
         Range.atLeast("workers", workers, 1);
+        if (imageCache != null) {
+            ByteSize.of("image-cache", imageCache);
+        }
+        if (imageCacheFolder != null && imageCache == null) {
+            throw UserError.usage("--image-cache-folder needs --image-cache SIZE: how large its file may become");
+        }
         mean = List.copyOf(mean);
         std = List.copyOf(std);
         if (mean.size() != std.size() || mean.size() != 1 && mean.size() != 3) {
@@ -49,6 +57,11 @@ public record DataOptions(String data, String val, double valSplit, String resiz
     static UserError missing() {
         return UserError.usage("--data is missing: give a folder of class folders, a file or a built-in name such as "
                 + "fashion-mnist");
+    }
+
+    /** Bytes of room for decoded images; 0 for none. */
+    public long cacheBytes() {
+        return imageCache == null ? 0 : ByteSize.of("image-cache", imageCache);
     }
 
     /** Pixels of the shorter side before cropping; 0 for no resizing. */

@@ -149,6 +149,7 @@ public final class Run {
         writePlan(s, tuned, folder.plan());
         Environment.here(s, request.command(), at.step()).append(folder.environment());
         team.share(Start.of(s, tuned.program(), tuned.table(), at).write());
+        request.view().ifPresent(v -> v.show(folder.root()));
         RunSummary summary = step(s, tuned, folder, filling, at);
         writeReport(folder);
         team.share(new byte[0]);

@@ -75,7 +75,7 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
         }
         // A wrong name or size is told before a data set is fetched.
         a.model(a.channels == null ? 3 : a.channels, a.resolution == null ? 0 : a.resolution);
-        Splits splits = divide(a, Datasets.open(a.data, say));
+        Splits splits = divide(a, Datasets.open(a.data, say), say);
         Backend backend = devices.open(asked.text("device").orElse("auto").toLowerCase(Locale.ROOT), threads(asked));
         try {
             return of(asked, a, splits, backend, rank, say);
@@ -136,9 +136,9 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
         return threads;
     }
 
-    private static Splits divide(Asked a, Splits splits) {
+    private static Splits divide(Asked a, Splits splits, Consumer<String> say) {
         if (a.val != null) {
-            return new Splits(splits.train(), Optional.of(Datasets.validation(a.val, splits.train().classes())));
+            return new Splits(splits.train(), Optional.of(Datasets.validation(a.val, splits.train().classes(), say)));
         }
         if (a.valSplit != null && a.valSplit != 0) {
             return Datasets.split(splits.train(), a.valSplit, a.seed == null ? 0 : a.seed);

@@ -1,6 +1,7 @@
 package io.firn.train;
 
 import io.firn.error.UserError;
+import io.firn.report.LiveView;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.file.Path;
@@ -18,9 +19,10 @@ import java.util.Optional;
  * @param signals whether Ctrl-C and SIGTERM end the run with a checkpoint
  * @param log     where progress and remarks go
  * @param command the command line's words, to be kept with the run; empty where a Java program asks
+ * @param view    shows the run while it runs, and belongs to whoever asks
  */
 public record TrainRequest(Config asked, Optional<Path> output, boolean resume, boolean signals, Devices devices,
-                           PrintStream log, List<String> command) {
+                           PrintStream log, List<String> command, Optional<LiveView> view) {
     private static final Path RUNS = Path.of("runs");
 
     public TrainRequest {
@@ -30,7 +32,7 @@ public record TrainRequest(Config asked, Optional<Path> output, boolean resume, 
     /** A training that a Java program asks for. */
     public TrainRequest(Config asked, Optional<Path> output, boolean resume, boolean signals, Devices devices,
                         PrintStream log) {
-        this(asked, output, resume, signals, devices, log, List.of());
+        this(asked, output, resume, signals, devices, log, List.of(), Optional.empty());
     }
 
     /** A quiet training in this machine's process that leaves signals alone. */
@@ -41,7 +43,7 @@ public record TrainRequest(Config asked, Optional<Path> output, boolean resume, 
 
     /** The same, going on with what is there. */
     public TrainRequest resumed() {
-        return new TrainRequest(asked, output, true, signals, devices, log, command);
+        return new TrainRequest(asked, output, true, signals, devices, log, command, view);
     }
 
     /** The folder of the run. */

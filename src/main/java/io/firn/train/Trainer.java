@@ -27,6 +27,7 @@ final class Trainer implements AutoCloseable {
     private final Progress progress;
     private final Metrics metrics;
     private final EventFile events;
+    private final CachedImages images;
     private final Loader loader;
     private final Optional<Loader> validation;
     private final Schedule schedule;
@@ -64,8 +65,9 @@ final class Trainer implements AutoCloseable {
         this.signals = signals;
         Program program = session.program();
         Recipe recipe = setup.options().recipe();
-        loader = new Loader(setup.train(), setup.training(setup.share()), d -> sayDamaged(d.getMessage()));
-        validation = setup.validation().filter(_ -> team.leads()).map(v -> new Loader(v,
+        images = CachedImages.of(setup);
+        loader = new Loader(images.train(), setup.training(setup.share()), d -> sayDamaged(d.getMessage()));
+        validation = images.validation().filter(_ -> team.leads()).map(v -> new Loader(v,
                 setup.validating(setup.validationBatch(setup.share())),
                 d -> sayDamaged(d.getMessage())));
         total = recipe.totalSteps(loader.batchesPerEpoch());
@@ -283,5 +285,6 @@ final class Trainer implements AutoCloseable {
         }
         loader.close();
         validation.ifPresent(Loader::close);
+        images.close();
     }
 }

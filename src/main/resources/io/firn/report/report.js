@@ -1,6 +1,6 @@
 // Draws the page's charts: each is a description in the page's data, and knows nothing of what it shows.
 (() => {
-  const charts = JSON.parse(document.getElementById("charts").textContent);
+  const charts = () => JSON.parse(document.getElementById("charts").textContent);
   const color = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const faint = (hex, alpha) => hex + Math.round(alpha * 255).toString(16).padStart(2, "0");
   const number = digits => (_, v) => v == null ? "–"
@@ -86,12 +86,13 @@
   }
 
   const drawn = new Map();
-  const redraw = () => charts.forEach(spec => {
-    const box = document.getElementById(spec.id);
-    drawn.get(spec.id)?.destroy();
-    drawn.set(spec.id, build(spec, box));
-  });
+  const redraw = () => {
+    drawn.forEach(chart => chart.destroy());
+    drawn.clear();
+    charts().forEach(spec => drawn.set(spec.id, build(spec, document.getElementById(spec.id))));
+  };
   redraw();
+  addEventListener("firn:changed", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   let width = document.documentElement.clientWidth;
   let waiting = 0;

@@ -21,10 +21,10 @@ class DataCommandTest {
 
     @BeforeEach
     void twoClasses() throws IOException {
-        image("train/cat/1.png", 8, 10);
-        image("train/cat/2.png", 8, 10);
+        image("train/cat/1.png", 8, 0xFF0000);
+        image("train/cat/2.png", 8, 0xFF0000);
         image("train/dog/1.png", 12, 20);
-        image("val/cat/1.png", 8, 10);
+        image("val/cat/1.png", 8, 0xFF0000);
         image("val/dog/1.png", 9, 30);
     }
 
@@ -39,6 +39,22 @@ class DataCommandTest {
         String[] args = {"data", command, folder.resolve("train").toString(), "--val", folder.resolve("val").toString()};
         return CommandLineRun.of(Stream.of(args, more).flatMap(Arrays::stream)
                 .toArray(String[]::new));
+    }
+
+    @Test
+    void theSheetHasARowForEachClassAndBlackForDamage() throws IOException {
+        Files.write(folder.resolve("train/dog/2.png"), new byte[10]);
+        var run = data("inspect", "--sheet", folder.resolve("sheet.png").toString());
+        assertThat(run.code()).as(run.err()).isZero();
+        BufferedImage sheet = ImageIO.read(folder.resolve("sheet.png").toFile());
+        assertThat(sheet.getHeight()).isBetween(2 * 96, 3 * 96);
+        assertThat(folder.toFile().list()).containsOnly("train", "val", "sheet.png");
+        // The first image's corner was red; the second dog, in the second row and column, cannot be read.
+        int red = sheet.getRGB(5, 4 + 18);
+        assertThat(red >> 16 & 0xFF).isGreaterThan(150);
+        assertThat(red & 0xFF).isLessThan(60);
+        assertThat(sheet.getRGB(4 + 100 + 48, 4 + 118 + 18 + 48) & 0xFFFFFF).isZero();
+        assertThat(sheet.getRGB(990, 4 + 118 + 18 + 48) & 0xFFFFFF).isEqualTo(0xFFFFFF);
     }
 
     @Test

@@ -103,7 +103,7 @@ class AdvisorTest {
 
     @Test
     void whatAllowsNoAdviceIsRefused() throws IOException {
-        refused(UserError.Kind.DATA, "there is nothing to tell apart", "data",
+        refused(UserError.Kind.DATA, "at least two classes", "data",
                 TinyData.idx(shared.resolve("one-class"), 12, 0, 1).toString());
         refused(UserError.Kind.DATA, "a single image of class 3", "data",
                 TinyData.idx(shared.resolve("single"), 7, 0, 4).toString());

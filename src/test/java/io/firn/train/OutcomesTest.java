@@ -91,7 +91,7 @@ class OutcomesTest {
 
     @Test
     void largeImagesBecomeSmallPictures() throws IOException {
-        Dataset set = Datasets.open(TinyData.idx(folder.resolve("data"), 1, 0, 1).toString(), _ -> { }).train();
+        Dataset set = Datasets.open(TinyData.idx(folder.resolve("data"), 2, 0, 2).toString(), _ -> { }).train();
         String uri = Thumbnail.of(set, 0, new Preprocessing(256, 224, 3, List.of(0.5, 0.5, 0.5), List.of(0.5, 0.5, 0.5)))
                 .orElseThrow();
         assertThat(uri).startsWith("data:image/jpeg;base64,").hasSizeLessThan(12_000);

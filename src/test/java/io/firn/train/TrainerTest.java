@@ -7,18 +7,24 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.firn.Firn;
+import io.firn.data.Tars;
 import io.firn.error.UserError;
 import io.firn.weights.Safetensors;
 import io.firn.weights.Weights;
+import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SequencedMap;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -286,5 +292,39 @@ class TrainerTest {
         assertThatThrownBy(() -> Firn.train(options("lr", 1e10, "epochs", 20), run)).isInstanceOfSatisfying(UserError.class,
                 e -> assertThat(e.kind()).isEqualTo(UserError.Kind.DIVERGED)).hasMessageContaining("lower --lr (it was 1.0E10)");
         assertThat(run.resolve("weights.safetensors")).doesNotExist();
+    }
+
+    /** Tar files, a cache in memory that holds everything, and one in a file that holds a part: the same net. */
+    @Test
+    void whereImagesComeFromAndAreKeptChangesNothing() throws IOException {
+        SequencedMap<String, byte[]> members = new LinkedHashMap<>();
+        for (int i = 0; i < 40; i++) {
+            Path file = folder.resolve("images").resolve("class" + i % 2).resolve("%02d.png".formatted(i));
+            Files.createDirectories(file.getParent());
+            var image = new BufferedImage(24, 30, BufferedImage.TYPE_INT_RGB);
+            for (int y = 0; y < 30; y++) {
+                for (int x = 0; x < 24; x++) {
+                    image.setRGB(x, y, i % 2 == 0 ? 0x0000FF | y * 8 << 8 : 0xFF0000 | x * 8 << 8);
+                }
+            }
+            ImageIO.write(image, "png", file.toFile());
+            members.put("%02d.png".formatted(i), Files.readAllBytes(file));
+            members.put("%02d.cls".formatted(i), ("class" + i % 2).getBytes(StandardCharsets.UTF_8));
+        }
+        Path tar = Tars.write(folder.resolve("all.tar"), members);
+        Path run = folder.resolve("run");
+        Map<String, Object> options = options("data", tar.toString(), "resolution", 16, "resize", "20", "augment", "flip", "epochs", 2,
+                "no-shuffle", true);
+        Firn.train(options, run);
+        Map<String, Object> cached = new HashMap<>(options);
+        cached.put("image-cache", "1MB");
+        Firn.train(cached, folder.resolve("cached"));
+        cached.put("image-cache", "20kB");
+        cached.put("image-cache-folder", folder.toString());
+        Firn.train(cached, folder.resolve("mapped"));
+        assertSameBits(run, folder.resolve("cached"));
+        assertSameBits(run, folder.resolve("mapped"));
+        assertThat(weights(run).metadata().get("classes")).isEqualTo("[\"class0\",\"class1\"]");
+        assertThat(folder.toFile().list((_, name) -> name.startsWith(".firn"))).isEmpty();
     }
 }

@@ -6,9 +6,12 @@ import io.firn.plan.PlanRequest;
 import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
+import io.firn.plan.Subgraph;
 import io.firn.plan.Target;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.IntConsumer;
@@ -36,22 +39,14 @@ public final class CheckedPlans {
         Map<CudnnGraph, String> lacking = new HashMap<>();
         while (true) {
             CudaKernels rule = new CudaKernels(Engines.notChecked("to be asked"), tf32, lacking);
-            Set<CudnnGraph> fused = new LinkedHashSet<>();
-            Set<CudnnGraph> all = new LinkedHashSet<>();
+            Set<Subgraph> products = new LinkedHashSet<>();
             new Planner(target, rule).plan(requests).plans().stream()
                     .flatMap(p -> Stream.concat(p.prepare().stream(), p.launches().stream()))
-                    .filter(l -> l.kernel().library().equals(CudaKernels.CUDNN))
-                    .forEach(l -> rule.lowered(l.subgraph()).ifPresent(g -> {
-                        all.add(g);
-                        if (l.subgraph().nodes().size() > 1) {
-                            fused.add(g);
-                        }
-                    }));
-            asking.accept(all.size());
-            engines.prepare(all);
+                    .filter(l -> l.kernel().library().equals(CudaKernels.CUDNN)).forEach(l -> products.add(l.subgraph()));
             Map<CudnnGraph, String> more = new HashMap<>();
-            for (CudnnGraph g : fused) {
-                if (engines.engine(g).isEmpty()) {
+            for (Subgraph s : withoutEngine(products, rule)) {
+                if (s.nodes().size() > 1) {
+                    CudnnGraph g = rule.ways(s).getFirst();
                     more.put(g, "cuDNN has no engine for it on %s: %s".formatted(target.name(), engines.refusal(g)));
                 }
             }
@@ -60,5 +55,22 @@ public final class CheckedPlans {
                 return new Planner(target, new CudaKernels(engines, tf32, lacking)).plan(requests);
             }
         }
+    }
+
+    /** Those that cuDNN has no engine for, whichever way it is asked. */
+    private List<Subgraph> withoutEngine(Set<Subgraph> products, CudaKernels rule) {
+        List<Subgraph> open = products.stream().filter(s -> !rule.ways(s).isEmpty()).toList();
+        List<Subgraph> without = new ArrayList<>();
+        for (int i = 0; !open.isEmpty(); i++) {
+            int way = i;
+            Set<CudnnGraph> graphs = new LinkedHashSet<>();
+            open.forEach(s -> graphs.add(rule.ways(s).get(way)));
+            asking.accept(graphs.size());
+            engines.prepare(graphs);
+            List<Subgraph> rest = open.stream().filter(s -> engines.engine(rule.ways(s).get(way)).isEmpty()).toList();
+            rest.stream().filter(s -> rule.ways(s).size() == way + 1).forEach(without::add);
+            open = rest.stream().filter(s -> rule.ways(s).size() > way + 1).toList();
+        }
+        return without;
     }
 }

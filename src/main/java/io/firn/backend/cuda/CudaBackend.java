@@ -9,12 +9,11 @@ import io.firn.backend.cuda.cudnn.Execution;
 import io.firn.backend.cuda.cudnn.LibraryEngines;
 import io.firn.backend.cuda.kernels.CubinCache;
 import io.firn.backend.cuda.kernels.KernelCall;
+import io.firn.backend.cuda.kernels.KernelSource;
 import io.firn.backend.cuda.kernels.KernelCompiler;
 import io.firn.backend.cuda.kernels.Nvrtc;
-import io.firn.backend.cuda.kernels.OwnKernels;
 import io.firn.error.UserError;
 import io.firn.plan.Kernels;
-import io.firn.plan.Launch;
 import io.firn.plan.PlanRequest;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
@@ -32,7 +31,6 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
-import java.util.stream.Stream;
 
 /** An NVIDIA GPU: cuDNN for products, own kernels for the rest, a CUDA graph a step. */
 public final class CudaBackend implements Backend {
@@ -176,8 +174,9 @@ public final class CudaBackend implements Backend {
                     throw UserError.other("cuDNN (%s) has no engine for %s (%s) on %s", engines.versions(), l.name(), l.op(),
                             target.name());
                 });
-        Map<String, byte[]> compiled = cubins.cubins(LaunchBinder.launches(program).stream().filter(l -> !LaunchBinder.isCudnn(l))
-                        .flatMap(CudaBackend::calls).map(KernelCall::source).toList(), "sm_" + device.properties().deviceVer() / 10,
+        List<KernelSource> sources = LaunchBinder.launches(program).stream().flatMap(l -> LaunchBinder.calls(l).stream())
+                .map(KernelCall::source).toList();
+        Map<String, byte[]> compiled = cubins.cubins(sources, "sm_" + device.properties().deviceVer() / 10,
                 Runtime.getRuntime().availableProcessors());
         long needed = memory(program);
         long free = device.freeMemory();
@@ -186,10 +185,6 @@ public final class CudaBackend implements Backend {
                     + "CUDA's own; lower --batch or --resolution", needed / 1e9, target.name(), free / 1e9, RESERVED / 1e9);
         }
         return new CudaSession(device, engines(program), compiled, program);
-    }
-
-    private static Stream<KernelCall> calls(Launch l) {
-        return OwnKernels.of(l).calls().stream();
     }
 
     @Override

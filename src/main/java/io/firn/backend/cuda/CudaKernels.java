@@ -3,7 +3,6 @@ package io.firn.backend.cuda;
 import io.firn.backend.cuda.cudnn.CudnnGraph;
 import io.firn.backend.cuda.cudnn.Engine;
 import io.firn.backend.cuda.cudnn.Engines;
-import io.firn.backend.cuda.cudnn.Lowering;
 import io.firn.backend.cuda.kernels.OwnKernels;
 import io.firn.error.UserError;
 import io.firn.graph.Activation;
@@ -25,7 +24,6 @@ import io.firn.plan.Candidate;
 import io.firn.plan.Kernel;
 import io.firn.plan.Kernels;
 import io.firn.plan.Layout;
-import io.firn.plan.Precision;
 import io.firn.plan.Subgraph;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -87,17 +85,12 @@ public final class CudaKernels implements Kernels {
 
     private Optional<String> lacking(List<Node> nodes, Set<Value> outputs) {
         return lacking.isEmpty() ? Optional.empty()
-                : lowered(Subgraph.of(nodes, outputs::contains)).map(lacking::get);
+                : ways(Subgraph.of(nodes, outputs::contains)).stream().findFirst().map(lacking::get);
     }
 
-    /** What cuDNN is asked to compute for a subgraph. */
-    Optional<CudnnGraph> lowered(Subgraph s) {
-        DType dtype = s.anchor().input(0).dtype();
-        return Lowering.of(s, switch (dtype) {
-            case BF16 -> Precision.BF16;
-            case F16 -> Precision.FP16;
-            case F32, U8, I32 -> tf32 ? Precision.TF32 : Precision.FP32;
-        });
+    /** What cuDNN may be asked to compute for a subgraph, best first. */
+    List<CudnnGraph> ways(Subgraph s) {
+        return CudnnCalls.ways(s, tf32);
     }
 
     private static Optional<String> none(List<Node> nodes) {
@@ -178,11 +171,17 @@ public final class CudaKernels implements Kernels {
             return List.of(new Candidate(Kernel.own(own.get().label()), in, out,
                     own.get().calls(s, layouts::get).workspace(), inPlace(s, own.get())));
         }
-        Optional<Engine> engine = lowered(s).flatMap(engines::engine);
+        List<CudnnGraph> ways = ways(s);
+        for (int i = 0; i < ways.size(); i++) {
+            Optional<Engine> engine = engines.engine(ways.get(i));
+            if (engine.isPresent()) {
+                Engine e = engine.get();
+                long workspace = CudnnCalls.of(s, ways.get(i)).workspace() + e.workspace();
+                return List.of(Candidate.of(new Kernel(CUDNN, "graph", e.checked() ? e.label() : "", i), in, out, workspace));
+            }
+        }
         // A product alone has no other way to be planned: the plan says so, and a device refuses to load it.
-        String label = engine.map(e -> e.checked() ? e.label() : "").orElse(NO_ENGINE);
-        return List.of(Candidate.of(new Kernel(CUDNN, "graph", label, 0), in, out,
-                engine.map(Engine::workspace).orElse(0L)));
+        return List.of(Candidate.of(new Kernel(CUDNN, "graph", NO_ENGINE, 0), in, out, 0));
     }
 
     /** The options behind what no GPU kernel computes yet; empty for all else. */

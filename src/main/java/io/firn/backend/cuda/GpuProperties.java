@@ -2,6 +2,7 @@ package io.firn.backend.cuda;
 
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.annotation.JsonNaming;
+import io.firn.graph.Op;
 import java.util.List;
 
 /**
@@ -20,6 +21,8 @@ public record GpuProperties(List<Integer> maxGridSize, List<Integer> maxBlockSiz
                             int l2CacheSize, int cudaDeviceId, int deviceVer, int driverVer, String deviceName) {
 
     public GpuProperties {
+        Op.check(multiProcessorCount > 0 && totalGlobalMem > 0 && deviceVer >= 100, "a GPU of %d multiprocessors, %d bytes of "
+                + "memory and deviceVer %d", multiProcessorCount, totalGlobalMem, deviceVer);
         maxGridSize = List.copyOf(maxGridSize);
         maxBlockSize = List.copyOf(maxBlockSize);
     }

@@ -4,7 +4,6 @@ import io.firn.backend.cuda.Device.Code;
 import io.firn.backend.cuda.Device.Memory;
 import io.firn.backend.cuda.Device.Product;
 import io.firn.backend.cuda.Device.Stream;
-import io.firn.backend.cuda.cudnn.CudnnGraph;
 import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.backend.cuda.kernels.ArgumentBlock;
 import io.firn.backend.cuda.kernels.KernelCall;
@@ -73,10 +72,21 @@ final class LaunchBinder {
         return l.kernel().library().equals(CudaKernels.CUDNN);
     }
 
+    /** The own kernels that a launch starts: all that it is, or the copies around a graph of cuDNN's. */
+    static List<KernelCall> calls(Launch l) {
+        if (!isCudnn(l)) {
+            return OwnKernels.of(l).calls();
+        }
+        // Only 16-bit types are copied, which rounding to tf32 does not concern.
+        CudnnCalls calls = CudnnCalls.of(l, false);
+        List<KernelCall> all = new ArrayList<>(calls.before());
+        all.addAll(calls.after());
+        return all;
+    }
+
     /** Bytes of device memory that the launches' tables take. */
     static long tableBytes(Program p) {
-        return launches(p).stream().filter(l -> !isCudnn(l)).flatMap(l -> OwnKernels.of(l).calls().stream())
-                .mapToLong(c -> Buffer.align(c.table().size())).sum();
+        return launches(p).stream().flatMap(l -> calls(l).stream()).mapToLong(c -> Buffer.align(c.table().size())).sum();
     }
 
     Bound bind(Plan plan, Launch l) {
@@ -84,14 +94,16 @@ final class LaunchBinder {
     }
 
     private Bound product(Plan plan, Launch l) {
-        CudnnGraph graph = new CudaKernels(engines, plan.precision() == Precision.TF32, Map.of()).lowered(l.subgraph())
-                .orElseThrow(() -> new IllegalStateException("cuDNN has no operations for " + l.subgraph()));
-        byte[] finished = engines.plan(graph).orElseThrow(() -> UserError.other("cuDNN has no engine: %s",
-                engines.refusal(graph)));
-        List<Long> addresses = new ArrayList<>(l.inputs().stream().map(this::address).toList());
-        l.outputs().forEach(b -> addresses.add(address(b)));
-        Product product = owned.add(device.product(graph, finished, addresses, scratch(l)));
-        return on -> device.execute(product, on);
+        CudnnCalls calls = CudnnCalls.of(l, plan.precision() == Precision.TF32);
+        byte[] finished = engines.plan(calls.graph()).orElseThrow(() -> UserError.other("cuDNN has no engine: %s",
+                engines.refusal(calls.graph())));
+        List<Long> addresses = new ArrayList<>(calls.inputs().stream().map(o -> address(l, 0, o)).toList());
+        calls.outputs().forEach(o -> addresses.add(address(l, 0, o)));
+        Product product = owned.add(device.product(calls.graph(), finished, addresses, scratch(l) + calls.workspace()));
+        List<Bound> bound = new ArrayList<>(calls.before().stream().map(c -> start(l, c)).toList());
+        bound.add(on -> device.execute(product, on));
+        calls.after().forEach(c -> bound.add(start(l, c)));
+        return on -> bound.forEach(b -> b.put(on));
     }
 
     private Bound own(Launch l) {
@@ -99,14 +111,15 @@ final class LaunchBinder {
         if (calls.workspace() > l.workspace()) {
             throw new IllegalStateException("%d bytes of workspace, the plan has %d".formatted(calls.workspace(), l.workspace()));
         }
-        List<Bound> bound = new ArrayList<>();
-        for (KernelCall c : calls.calls()) {
-            long table = table(l, c);
-            MemorySegment arguments = block(c.arguments(), o -> address(l, table, o));
-            Code code = codes.computeIfAbsent(c.source().entry(), e -> owned.add(device.code(e, cubins.get(e))));
-            bound.add(on -> device.launch(code, c.grid(), arguments, on));
-        }
+        List<Bound> bound = calls.calls().stream().map(c -> start(l, c)).toList();
         return on -> bound.forEach(b -> b.put(on));
+    }
+
+    private Bound start(Launch l, KernelCall c) {
+        long table = table(l, c);
+        MemorySegment arguments = block(c.arguments(), o -> address(l, table, o));
+        Code code = codes.computeIfAbsent(c.source().entry(), e -> owned.add(device.code(e, cubins.get(e))));
+        return on -> device.launch(code, c.grid(), arguments, on);
     }
 
     /** Address of the call's table in device memory; 0 where it has none. */

@@ -6,6 +6,7 @@ import io.firn.backend.cuda.cudnn.CudnnGraph;
 import io.firn.backend.cuda.cudnn.Engine;
 import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.backend.cuda.cudnn.Operation;
+import io.firn.graph.DType;
 import io.firn.graph.Update;
 import io.firn.models.Model;
 import io.firn.models.ModelOptions;
@@ -62,7 +63,23 @@ class CheckedPlansTest {
         assertThat(asked).hasSize(1);
         assertThat(p.catalogue()).isEqualTo("test");
         assertThat(p.launches()).filteredOn(l -> l.kernel().library().equals(CudaKernels.CUDNN)).isNotEmpty()
-                .allMatch(l -> l.kernel().implementation().equals("e7R") && l.workspace() == 4096);
+                .allMatch(l -> l.kernel().implementation().equals("e7R")
+                        && l.workspace() == CudnnCalls.of(l, false).workspace() + 4096);
+    }
+
+    @Test
+    void whatIsLackingIsAskedForInItsOtherWay() {
+        List<Integer> asked = new ArrayList<>();
+        Plan p = plan(g -> has(g, Operation.ConvolutionWgrad.class) && has(g, Operation.Pointwise.class), asked);
+        assertThat(asked).as("all, and then the weight gradients again").hasSize(2);
+        List<Launch> gradients = p.launches().stream().filter(l -> l.op().equals("conv_wgrad")).toList();
+        assertThat(gradients).isNotEmpty().allMatch(l -> l.kernel().toString().equals("cudnn:graph e7R")
+                && l.kernel().variant() == 1);
+        assertThat(gradients).allSatisfy(l -> {
+            CudnnCalls calls = CudnnCalls.of(l, false);
+            assertThat(calls.graph().outputs().getFirst().type()).isEqualTo(DType.BF16);
+            assertThat(calls.after()).as("the copy to f32").hasSize(1);
+        });
     }
 
     @Test

@@ -35,7 +35,7 @@ class CudaBytesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"resnet50, BF16, 286", "efficientnet_b0, BF16, 169", "resnet50, FP16, 279"})
+    @CsvSource({"resnet50, BF16, 287", "efficientnet_b0, BF16, 170", "resnet50, FP16, 280"})
     void megabytesAnImage(String name, Precision p, double most) {
         Plan plan = plan(name, p);
         double megabytes = plan.bytes() / 1e6 / BATCH;
@@ -60,7 +60,7 @@ class CudaBytesTest {
         for (String name : List.of("resnet50", "efficientnet_b0", "resnext50_32x4d", "efficientnet_v2_s")) {
             CudaKernels kernels = CudaKernels.unchecked();
             assertThat(plan(name, Precision.BF16).launches()).filteredOn(l -> l.kernel().library().equals(CudaKernels.CUDNN))
-                    .isNotEmpty().allMatch(l -> kernels.lowered(l.subgraph()).isPresent());
+                    .isNotEmpty().noneMatch(l -> kernels.ways(l.subgraph()).isEmpty());
         }
     }
 }

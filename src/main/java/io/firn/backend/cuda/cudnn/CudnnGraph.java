@@ -46,5 +46,9 @@ public record CudnnGraph(List<Tensor> inputs, List<Tensor> outputs, List<Operati
             strides = List.copyOf(strides);
             Op.check(dims.size() == strides.size(), "%d strides for %d dimensions", strides.size(), dims.size());
         }
+
+        public long elements() {
+            return dims.stream().reduce(1L, Math::multiplyExact);
+        }
     }
 }

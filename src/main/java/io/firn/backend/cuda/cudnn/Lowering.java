@@ -39,10 +39,12 @@ import java.util.function.Function;
 public final class Lowering {
     /** Of every tensor's address; buffers are aligned to more. */
     private static final long ALIGNMENT = 16;
+    /** That engines of 16-bit types take in a weight gradient. */
+    private static final int LEAST_CHANNELS = 4;
 
     private final Subgraph subgraph;
     private final Precision precision;
-    private final boolean narrowGradient;
+    private final Form form;
     private final Node product;
     /** What the product's operands are computed from. */
     private final Set<Value> before = new HashSet<>();
@@ -50,10 +52,10 @@ public final class Lowering {
     private final List<Operation> operations = new ArrayList<>();
     private long ids;
 
-    private Lowering(Subgraph subgraph, Precision precision, boolean narrowGradient, Node product) {
+    private Lowering(Subgraph subgraph, Precision precision, Form form, Node product) {
         this.subgraph = subgraph;
         this.precision = precision;
-        this.narrowGradient = narrowGradient;
+        this.form = form;
         this.product = product;
         before.addAll(product.inputs());
         for (Node n : subgraph.nodes().reversed()) {
@@ -63,22 +65,52 @@ public final class Lowering {
         }
     }
 
-    /** The operations that compute the subgraph; empty where cuDNN has none for one of its ops, or not one product is in it. */
-    public static Optional<CudnnGraph> of(Subgraph s, Precision p) {
-        return of(s, p, false);
+    /**
+     * How a weight gradient is asked for.
+     *
+     * @param channels of its operand and result at least; those beyond the subgraph's are 0
+     * @param narrow   whether the gradient comes in the type of the operands, and not in f32
+     */
+    private record Form(int channels, boolean narrow) {
+        private static final Form PLAIN = new Form(0, false);
+        private static final Form NARROW = new Form(0, true);
     }
 
     /**
-     * The same with a weight gradient in the type of its operands, which a cast has to widen afterwards: for shapes whose
-     * wide gradient no engine computes, such as grouped ones on sm_80, and stems of three channels.
+     * The graphs that compute a subgraph, best first; empty where cuDNN has no operation for one of its ops, or not one
+     * product is in it. Their inputs and outputs are those of the subgraph, in another type or with more channels where no
+     * engine of 16-bit types takes them as they are:
+     * <ul>
+     * <li>a weight gradient of three channels is asked for with four, since only narrow ones of three are found, with much
+     *     workspace;
+     * <li>one of groups is asked for as narrow, which is found at every size;
+     * <li>scale and shift before a weight gradient have its operands' type.
+     * </ul>
      */
-    public static Optional<CudnnGraph> withNarrowGradient(Subgraph s, Precision p) {
-        return of(s, p, true);
+    public static List<CudnnGraph> ways(Subgraph s, Precision p) {
+        List<Node> products = s.nodes().stream().filter(n -> isProduct(n.op())).toList();
+        if (products.size() != 1) {
+            return List.of();
+        }
+        Node product = products.getFirst();
+        return forms(s, product).stream().map(f -> new Lowering(s, p, f, product).lower()).flatMap(Optional::stream).toList();
     }
 
-    private static Optional<CudnnGraph> of(Subgraph s, Precision p, boolean narrowGradient) {
-        List<Node> products = s.nodes().stream().filter(n -> isProduct(n.op())).toList();
-        return products.size() == 1 ? new Lowering(s, p, narrowGradient, products.getFirst()).lower() : Optional.empty();
+    private static List<Form> forms(Subgraph s, Node product) {
+        if (!(product.op() instanceof Convolution.Wgrad w) || product.input(0).dtype() == product.output().dtype()) {
+            return List.of(Form.PLAIN);
+        }
+        if (w.groups() > 1) {
+            return List.of(Form.NARROW, Form.PLAIN);
+        }
+        Value x = product.input(0);
+        boolean few = x.shape().c() < LEAST_CHANNELS && s.inputs().contains(x);
+        return List.of(few ? new Form(LEAST_CHANNELS, false) : Form.PLAIN, Form.NARROW);
+    }
+
+    /** The best of them. */
+    public static Optional<CudnnGraph> of(Subgraph s, Precision p) {
+        return ways(s, p).stream().findFirst();
     }
 
     private static boolean isProduct(Op op) {
@@ -86,7 +118,7 @@ public final class Lowering {
     }
 
     private Optional<CudnnGraph> lower() {
-        subgraph.inputs().forEach(v -> define(v, v.dtype(), false));
+        subgraph.inputs().forEach(v -> define(v, isVectorOfWgrad(v) ? precision.activation() : v.dtype(), false));
         for (Node n : subgraph.nodes()) {
             if (!add(n)) {
                 return Optional.empty();
@@ -137,7 +169,7 @@ public final class Lowering {
     /** From 16-bit operands only a virtual gradient is f32, and the identity stores it. */
     private void wgrad(Node n, Convolution.Wgrad w) {
         DType operands = n.input(0).dtype();
-        boolean direct = narrowGradient || operands == n.output().dtype();
+        boolean direct = form.narrow || operands == n.output().dtype();
         Tensor dw = direct ? define(n.output(), operands, false) : like(n.output());
         operations.add(new Operation.ConvolutionWgrad(in(n, 0), in(n, 1), dw, window(w)));
         if (!direct) {
@@ -187,6 +219,10 @@ public final class Lowering {
         return before.contains(v) ? precision.activation() : DType.F32;
     }
 
+    private boolean isVectorOfWgrad(Value v) {
+        return product.op() instanceof Convolution.Wgrad && v.shape().rank() == 1;
+    }
+
     private Tensor define(Value v, DType type, boolean virtual) {
         Tensor t = tensor(v, type, virtual);
         tensors.put(v, t);
@@ -195,7 +231,13 @@ public final class Lowering {
 
     private Tensor tensor(Value v, DType type, boolean virtual) {
         ids++;
-        return product.op() instanceof Linear ? matrix(v, type, virtual) : map(v.shape(), type, virtual);
+        return product.op() instanceof Linear ? matrix(v, type, virtual) : map(padded(v), type, virtual);
+    }
+
+    private Shape padded(Value v) {
+        Shape s = v.shape();
+        boolean concerned = v == product.input(0) || v == product.output();
+        return concerned && s.c() < form.channels ? Shape.of(s.n(), form.channels, s.h(), s.w()) : s;
     }
 
     /** [N,C,H,W] with the channels innermost; vectors as [1,C,1,1]. */

@@ -86,12 +86,11 @@ class EnginesTest {
     @ParameterizedTest
     @MethodSource("few")
     void whatAFinishedPlanComputesIsTheSubgraph(Pattern p) throws IOException {
-        Precision precision = Pattern.MATRICES.contains(p) ? Precision.TF32 : Precision.BF16;
+        Precision precision = Pattern.MATRICES.contains(p) ? Precision.TF32
+                : p.name().equals(Pattern.WGRAD_WITH_PROLOGUE) ? Precision.FP16 : Precision.BF16;
         Subgraph s = p.small(precision.activation());
         LibraryEngines h100 = engines("h100");
-        // Only the stem's gradient has to be narrow.
-        CudnnGraph g = p.name().equals("stem wgrad") ? Lowering.withNarrowGradient(s, precision).orElseThrow()
-                : Lowering.of(s, precision).orElseThrow();
+        CudnnGraph g = Lowering.of(s, precision).orElseThrow();
         CudnnGraph read = PlanReader.read(h100.plan(g).orElseThrow(() -> new AssertionError(h100.refusal(g))), g);
         assertThat(read.operations()).containsExactlyInAnyOrderElementsOf(g.operations());
         assertThat(read.inputs()).isEqualTo(g.inputs());
@@ -108,16 +107,24 @@ class EnginesTest {
 
     @Test
     void whatIsNotSupportedHasAReasonAndIsRemembered() throws IOException {
-        CudnnGraph stem = graph("stem wgrad", Precision.BF16);
-        assertThat(engines("a100").engine(stem)).isEmpty();
-        assertThat(engines("a100").refusal(stem)).isNotEmpty();
+        CudnnGraph recomputing = graph(Pattern.WGRAD_WITH_PROLOGUE, Precision.BF16);
+        assertThat(engines("a100").engine(recomputing)).isEmpty();
+        assertThat(engines("a100").refusal(recomputing)).isNotEmpty();
         try (Stream<Path> files = Files.list(folder)) {
             assertThat(files).hasSize(1);
         }
-        CudnnGraph narrow = Lowering.withNarrowGradient(Pattern.ALL.stream().filter(x -> x.name().equals("stem wgrad"))
-                .findFirst().orElseThrow().large(DType.BF16), Precision.BF16).orElseThrow();
-        assertThat(engines("a100").engine(narrow)).isPresent();
-        assertThat(engines("a100").refusal(narrow)).isEmpty();
+        CudnnGraph possible = graph(Pattern.WGRAD_WITH_PROLOGUE, Precision.FP16);
+        assertThat(engines("a100").engine(possible)).isPresent();
+        assertThat(engines("a100").refusal(possible)).isEmpty();
+    }
+
+    /** What plans ask for where the best way of all has no engine. */
+    @Test
+    void everyOtherWayHasAnEngineToo() throws IOException {
+        for (String pattern : List.of("stem wgrad", "wgrad 3x3")) {
+            Subgraph s = Pattern.ALL.stream().filter(x -> x.name().equals(pattern)).findFirst().orElseThrow().large(DType.BF16);
+            assertThat(engines("a100").engine(Lowering.ways(s, Precision.BF16).getLast())).isPresent();
+        }
     }
 
     @Test
@@ -178,7 +185,7 @@ class EnginesTest {
                 });
             }
         }
-        assertThat(missing).containsExactlyInAnyOrder("h100 BF16 stem wgrad", "h100 FP16 stem wgrad", "a100 BF16 stem wgrad",
-                "a100 FP16 stem wgrad", "a100 BF16 wgrad grouped", "a100 FP16 wgrad grouped");
+        assertThat(missing).containsExactlyInAnyOrder("h100 BF16 " + Pattern.WGRAD_WITH_PROLOGUE,
+                "a100 BF16 " + Pattern.WGRAD_WITH_PROLOGUE);
     }
 }

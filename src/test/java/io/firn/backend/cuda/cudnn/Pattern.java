@@ -78,6 +78,9 @@ record Pattern(String name, Function<Net, List<Value>> build) {
         }
     }
 
+    /** In fp16 only. */
+    static final String WGRAD_WITH_PROLOGUE = "apply + relu + wgrad";
+
     static final List<Pattern> ALL = List.of(
             new Pattern("forward 3x3", n -> List.of(n.forward(n.map("x"), 3, 1))),
             new Pattern("forward 1x1 stride 2", n -> List.of(n.forward(n.map("x"), 1, 2))),
@@ -94,6 +97,8 @@ record Pattern(String name, Function<Net, List<Value>> build) {
                     n.map("x", 3, n.hw), n.weight(n.c, 3, 7)))),
             new Pattern("stem wgrad", n -> List.of(n.b.add("dw", new Convolution.Wgrad(2, 3, 1, 7), n.map("x", 3, n.hw),
                     n.map("dy", n.c, n.hw / 2)))),
+            new Pattern(WGRAD_WITH_PROLOGUE, n -> List.of(n.b.add("dw", new Convolution.Wgrad(1, 1, 1, 3),
+                    n.act(Kind.RELU, n.apply(n.map("x"))), n.map("dy")))),
             new Pattern("forward grouped + statistics", n -> n.statistics(n.b.add("y", new Convolution.Forward(2, 1, 4),
                     n.map("x"), n.weight(n.c, n.c / 4, 3)))),
             new Pattern("dgrad grouped stride 2", n -> List.of(n.b.add("dx", new Convolution.Dgrad(2, 1, 4, n.hw, n.hw),

@@ -59,6 +59,10 @@ class NvrtcTest {
             sources.put(s.entry(), s);
             distinct.putIfAbsent(s.entry(), c.toString());
         }));
+        CudnnCopiesTest.sources().forEach(s -> {
+            sources.put(s.entry(), s);
+            distinct.put(s.entry(), "around a graph of cuDNN's");
+        });
         List<String> lines = Collections.synchronizedList(new ArrayList<>());
         List<String> spilled = Collections.synchronizedList(new ArrayList<>());
         sources.values().parallelStream().forEach(s -> {
