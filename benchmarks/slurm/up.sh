@@ -20,7 +20,7 @@ SlurmctldPort=$(port)
 SlurmUser=root
 AuthType=auth/munge
 # A job that goes back into the queue waits for its credential to end.
-AuthInfo=socket=$D/munge/sock,cred_expire=2
+AuthInfo=socket=$D/munge/sock,cred_expire=5
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobCompType=jobcomp/filetxt
