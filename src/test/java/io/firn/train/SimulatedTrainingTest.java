@@ -132,7 +132,7 @@ class SimulatedTrainingTest {
         Map<String, Object> options = Map.of("data", data.toString(), "model", "resnet20", "epochs", 2, "batch", 8,
                 "precision", "bf16", "deterministic", true, "depth", 0.3, "width", 0.5, "augment", "none", "max-steps", most);
         return Run.train(new TrainRequest(Config.of(options), Optional.of(folder.resolve(name)), false, false,
-                (_, _) -> SimulatedGpu.backend(folder.resolve("cache"), seed), new PrintStream(OutputStream.nullOutputStream())));
+                (_, _) -> SimulatedGpu.backend(folder.resolve(name + "-cache"), seed), new PrintStream(OutputStream.nullOutputStream())));
     }
 
     private List<String> losses(String name) throws IOException {

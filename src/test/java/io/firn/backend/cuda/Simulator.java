@@ -49,6 +49,8 @@ public final class Simulator implements Device, KernelCompiler {
     private final Map<Long, String> codes = new HashMap<>();
     private final Map<Long, List<Runnable>> recordings = new HashMap<>();
     private Shim shim;
+    /** Kernels that it has: a backend that measures engines compiles more later. */
+    private int shimmed;
     private Stream recording;
     private List<Runnable> recorded;
     private final Map<Event, Long> clocks = new HashMap<>();
@@ -427,11 +429,13 @@ public final class Simulator implements Device, KernelCompiler {
         });
     }
 
-    /** Compiled when the first kernel runs, with all that were compiled for the device. */
+    /** Compiled when a kernel runs that it lacks, with all that were compiled for the device. */
     private Shim shim() {
         try {
-            if (shim == null) {
-                shim = Shim.of(sources.values().stream().sorted((a, b) -> a.entry().compareTo(b.entry())).toList());
+            if (shimmed < sources.size()) {
+                List<KernelSource> all = sources.values().stream().sorted((a, b) -> a.entry().compareTo(b.entry())).toList();
+                shim = Shim.of(all);
+                shimmed = all.size();
             }
             return shim;
         } catch (IOException e) {
