@@ -119,7 +119,10 @@ public final class Bundle {
             for (JarEntry e : (Iterable<JarEntry>) jar.stream()::iterator) {
                 if (!e.isDirectory() && contents.takes(name, e.getName())) {
                     try (InputStream in = jar.getInputStream(e)) {
-                        add(out, e.getName(), in);
+                        JarEntry copy = new JarEntry(e.getName());
+                        // By time and size JavaCPP knows what it has unpacked into a cache that other copies of Firn share.
+                        copy.setTime(e.getTime());
+                        add(out, copy, in);
                     }
                 }
             }
@@ -131,14 +134,14 @@ public final class Bundle {
         try (JarOutputStream out = new JarOutputStream(Files.newOutputStream(to)); Stream<Path> files = Files.walk(folder)) {
             for (Path p : files.filter(Files::isRegularFile).sorted().toList()) {
                 try (InputStream in = Files.newInputStream(p)) {
-                    add(out, folder.relativize(p).toString(), in);
+                    add(out, new JarEntry(folder.relativize(p).toString()), in);
                 }
             }
         }
     }
 
-    private static void add(JarOutputStream out, String name, InputStream in) throws IOException {
-        out.putNextEntry(new JarEntry(name));
+    private static void add(JarOutputStream out, JarEntry entry, InputStream in) throws IOException {
+        out.putNextEntry(entry);
         in.transferTo(out);
         out.closeEntry();
     }

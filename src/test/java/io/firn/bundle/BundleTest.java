@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.firn.error.UserError;
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.jar.JarFile;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,6 +44,7 @@ class BundleTest {
         assertThat(made.bytes()).isEqualTo(Files.size(archive)).isLessThan(100_000_000);
         run(folder, 0, "tar", "-xzf", archive.toString());
         String home = "HOME=" + folder;
+        entriesHaveTheTimesOfTheirOriginals("dnnl-3.11-1.5.13-linux-x86_64.jar");
         assertThat(run(folder, 0, "env", home, "firn/firn", "models", "resnet20")).contains("resnet20");
         // Loads oneDNN and OpenCV, and says where they are not to be loaded.
         assertThat(run(folder, 0, "env", home, "firn/firn", "info")).contains("oneDNN").contains("OpenCV")
@@ -63,6 +67,15 @@ class BundleTest {
                 .contains("resnet50");
         assertThat(run(folder, 1, "env", "HOME=" + folder, "firn/firn", "bench", "--model", "resnet20", "--device", "cpu"))
                 .contains("oneDNN, which computes on CPUs, cannot be loaded");
+    }
+
+    /** Else a bundle and a build that share a cache of libraries would replace each other's while these are in use. */
+    private void entriesHaveTheTimesOfTheirOriginals(String name) throws IOException {
+        String original = Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
+                .filter(p -> p.endsWith(name)).findFirst().orElseThrow();
+        try (var from = new JarFile(original); var to = new JarFile(folder.resolve("firn/lib").resolve(name).toFile())) {
+            assertThat(to.stream()).isNotEmpty().allMatch(e -> e.getTime() == from.getEntry(e.getName()).getTime());
+        }
     }
 
     @ParameterizedTest

@@ -17,10 +17,12 @@ final class OpenMp {
 
     /** Finds the library that oneDNN has loaded into this process. */
     OpenMp() {
-        Path library;
+        String library;
         try (var maps = Files.lines(Path.of("/proc/self/maps"))) {
-            library = maps.map(line -> line.substring(line.lastIndexOf(' ') + 1))
-                    .filter(p -> p.startsWith("/") && p.contains("libgomp")).findFirst().map(Path::of)
+            // Another process may have renewed the cache of libraries: the linker knows what is loaded by its name still.
+            library = maps.map(line -> line.replaceFirst(" \\(deleted\\)$", ""))
+                    .map(line -> line.substring(line.lastIndexOf(' ') + 1))
+                    .filter(p -> p.startsWith("/") && p.contains("libgomp")).findFirst()
                     .orElseThrow(() -> UserError.other("oneDNN has loaded no OpenMP library: its threads cannot be set"));
         } catch (IOException e) {
             throw UserError.other("cannot read /proc/self/maps: %s", e.getMessage()).causedBy(e);
