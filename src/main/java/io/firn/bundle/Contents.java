@@ -22,7 +22,8 @@ public enum Contents {
     private static final Map<String, List<String>> LOADED = Map.of(
             "opencv", List.of("libopencv_core.", "libopencv_imgproc.", "libopencv_imgcodecs.", "libjniopencv_core.",
                     "libjniopencv_imgproc.", "libjniopencv_imgcodecs."),
-            "openblas", List.of("libopenblas.", "libjniopenblas_nolapack.", "libgfortran.", "libquadmath.", "libgcc_s."));
+            "openblas", List.of("libopenblas.", "libjniopenblas.", "libjniopenblas_nolapack.", "libgfortran.", "libquadmath.",
+                    "libgcc_s."));
 
     /** Whether any of a jar is taken. */
     boolean takes(String jar) {
