@@ -17,6 +17,8 @@ import java.util.Optional;
 final class Trainer implements AutoCloseable {
     /** Steps without finite gradients after which there is no hope. */
     private static final int MOST_SKIPPED = 20;
+    /** How often resident memory is looked at: asking the system takes as long as a tiny net's kernel. */
+    private static final long MEMORY_NS = 1_000_000_000L;
 
     private final Setup setup;
     private final Team team;
@@ -45,6 +47,8 @@ final class Trainer implements AutoCloseable {
     private Double trainLoss;
     private final long started = System.nanoTime();
     private long lineAt;
+    private long waitedNs;
+    private long memoryAt = System.nanoTime() - MEMORY_NS;
     private long checkpointAt = System.nanoTime();
     private long checkpointed;
     private long loopNs;
@@ -85,7 +89,8 @@ final class Trainer implements AutoCloseable {
         checkpointed = at.step();
         metrics = team.leads() ? Metrics.resume(folder.metrics(), at.step(), at.epochLines(total)) : null;
         events = team.leads() ? EventFile.start(folder.root(), at.step()) : null;
-        progress = Progress.of("train", total, at.step(), log);
+        progress = Progress.of("train", total, at.step(),
+                new Progress.Memory(session.program().bytes(), ResidentMemory::bytes), log);
     }
 
     /** Trains to the end of the phase, and where that is the run's, writes the weights. */
@@ -193,10 +198,22 @@ final class Trainer implements AutoCloseable {
 
     private void log(float loss, TrainStep.Begun begun) {
         long now = System.nanoTime();
-        double speed = setup.imagesPerStep() / ((now - lineAt) / 1e9);
+        long ns = now - lineAt;
+        long waitNs = step.waitNs() - waitedNs;
         lineAt = now;
-        record(new Metrics.Step(at.step(), at.epoch(), loss, begun.rate(), (float) speed, begun.gradientNorm()));
-        progress.step(at.step(), loss, speed);
+        waitedNs = step.waitNs();
+        record(new Metrics.Step(at.step(), at.epoch(), loss, begun.rate(), (float) (setup.imagesPerStep() / (ns / 1e9)),
+                begun.gradientNorm(), Metrics.share(waitNs, ns), memory(now)));
+        progress.step(new Progress.Step(at.step(), loss, begun.rate(), setup.imagesPerStep(), ns, waitNs));
+    }
+
+    /** Resident bytes, once a second; null in between. */
+    private Long memory(long now) {
+        if (now - memoryAt < MEMORY_NS) {
+            return null;
+        }
+        memoryAt = now;
+        return ResidentMemory.bytes();
     }
 
     private void record(Metrics.Line line) {
@@ -318,10 +335,11 @@ final class Trainer implements AutoCloseable {
             progress.say("%d steps were skipped: their gradients were not finite".formatted(skipped));
         }
         double seconds = loopNs / 1e9;
-        return new RunSummary(team.leads() ? folder.root().toString() : null, model.name(), at.epochLines(at.step()), at.step(), trainLoss,
+        return new RunSummary(team.leads() ? folder.root().toString() : null, model.name(), at.epochLines(at.step()),
+                at.step(), trainLoss,
                 last == null ? null : last.loss(), last == null ? null : last.top1(), at.best() < 0 ? null : at.best(),
                 (System.nanoTime() - started) / 1e9, steps * setup.imagesPerStep() / Math.max(1e-9, seconds),
-                step.ns() / (double) Math.max(1, loopNs));
+                step.ns() / (double) Math.max(1, loopNs), Metrics.share(step.waitNs(), loopNs));
     }
 
     @Override
