@@ -11,10 +11,9 @@ import java.util.List;
  *
  * @param epochs     in order
  * @param steps      the last step
- * @param resident   the most memory that the process was seen to take, in bytes; 0 where that was not measured
  * @param unreadable lines that made no sense
  */
-record Curves(List<Point> points, List<Epoch> epochs, long steps, long resident, long unreadable) {
+record Curves(List<Point> points, List<Epoch> epochs, long steps, long unreadable) {
     private static final int MOST_POINTS = 400;
 
     /**
@@ -24,21 +23,12 @@ record Curves(List<Point> points, List<Epoch> epochs, long steps, long resident,
      * @param loss       their mean, between the {@code least} and the {@code most}
      * @param lr         of the last
      * @param imagesPerS images of all over the time of all (each step has the same number: the harmonic mean)
-     * @param inputWait  share of their time in which images were waited for
      */
-    record Point(long step, int steps, double loss, double least, double most, double lr, double imagesPerS,
-                 double inputWait) {
+    record Point(long step, int steps, double loss, double least, double most, double lr, double imagesPerS) {
         Point and(Point next) {
             int sum = steps + next.steps;
-            double time = time() + next.time();
             return new Point(next.step, sum, (loss * steps + next.loss * next.steps) / sum, Math.min(least, next.least),
-                    Math.max(most, next.most), next.lr, sum / time,
-                    (inputWait * time() + next.inputWait * next.time()) / time);
-        }
-
-        /** In the time that an image takes a second for. */
-        private double time() {
-            return steps / imagesPerS;
+                    Math.max(most, next.most), next.lr, sum / (steps / imagesPerS + next.steps / next.imagesPerS));
         }
     }
 
@@ -49,7 +39,7 @@ record Curves(List<Point> points, List<Epoch> epochs, long steps, long resident,
     static Curves read(Path file) throws IOException {
         Reader reader = new Reader();
         long unreadable = JsonLines.read(file, reader::line);
-        return new Curves(reader.points, reader.epochs, reader.last, reader.resident, unreadable);
+        return new Curves(reader.points, reader.epochs, reader.last, unreadable);
     }
 
     /** The median of the points' images a second; NaN without any. */
@@ -58,17 +48,11 @@ record Curves(List<Point> points, List<Epoch> epochs, long steps, long resident,
         return sorted.length == 0 ? Double.NaN : sorted[sorted.length / 2];
     }
 
-    /** Share of all steps' time in which images were waited for; NaN where that was not measured. */
-    double inputWait() {
-        return points.isEmpty() ? Double.NaN : points.stream().reduce(Point::and).orElseThrow().inputWait;
-    }
-
     private static final class Reader {
         private final List<Point> points = new ArrayList<>();
         private final List<Epoch> epochs = new ArrayList<>();
         private int width = 1;
         private long last;
-        private long resident;
 
         boolean line(JsonNode n) {
             return switch (n.path("kind").asText()) {
@@ -85,9 +69,7 @@ record Curves(List<Point> points, List<Epoch> epochs, long steps, long resident,
             }
             last = step;
             double loss = JsonLines.number(n, "loss");
-            resident = Math.max(resident, n.path("resident_bytes").asLong());
-            Point p = new Point(step, 1, loss, loss, loss, JsonLines.number(n, "lr"), JsonLines.number(n, "images_per_s"),
-                    JsonLines.number(n, "input_wait"));
+            Point p = new Point(step, 1, loss, loss, loss, JsonLines.number(n, "lr"), JsonLines.number(n, "images_per_s"));
             if (!points.isEmpty() && points.getLast().steps < width) {
                 points.set(points.size() - 1, points.getLast().and(p));
                 return true;

@@ -21,8 +21,9 @@ final class LiveFacts {
             facts.put("Time left", Text.duration(total == 0 ? Double.NaN : (total - c.steps()) * secondsPerStep(run, c)));
             facts.put("Loss now", Text.fixed(now.loss(), 4));
             facts.put("Rate now", Text.fixed(now.lr(), 5));
-            facts.put("Images/s now", Text.fixed(now.imagesPerS(), now.imagesPerS() < 100 ? 1 : 0));
-            facts.put("What limits", limit(now.inputWait()));
+            double speed = run.resources().map(Resources::speedNow).orElse(now.imagesPerS());
+            facts.put("Images/s now", Text.fixed(speed, speed < 100 ? 1 : 0));
+            facts.put("What limits", limit(run.resources().map(Resources::waitNow).orElse(Double.NaN)));
         });
         return facts;
     }

@@ -64,9 +64,9 @@ final class SummarySection {
         facts.put("Images/s, median", Text.fixed(run.curves().map(Curves::throughput).orElse(Double.NaN), 0));
         facts.put("Time", Text.duration(epochs.isEmpty() ? Double.NaN
                 : epochs.stream().mapToDouble(Curves.Epoch::seconds).sum()));
-        facts.put("Input wait", Text.percent(run.curves().map(Curves::inputWait).orElse(Double.NaN)));
+        facts.put("Input wait", Text.percent(run.resources().map(Resources::inputWait).orElse(Double.NaN)));
         facts.put("Memory planned, MB", run.plan().map(p -> Text.megabytes(p.memory("total"))).orElse("–"));
-        facts.put("Memory resident, MB", run.curves().map(Curves::resident).filter(b -> b > 0).map(Text::megabytes).orElse("–"));
+        facts.put("Memory resident, MB", run.resources().map(r -> Text.megabytes(r.resident())).orElse("–"));
         facts.put("Parameters", run.plan().map(p -> Text.count(p.parameters())).orElse("–"));
         return facts;
     }

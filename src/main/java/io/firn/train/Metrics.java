@@ -48,13 +48,12 @@ public final class Metrics implements AutoCloseable {
      * @param imagesPerS throughput since the last line
      * @param gradientNorm before clipping; null, and left out, where gradients are not clipped. A step whose norm is not
      *                     finite was skipped
-     * @param inputWait    share of the time since the last line in which the loop waited for images
-     * @param residentBytes of the process; null, and left out, but for once a second
      */
-    @JsonPropertyOrder({"kind", "step", "epoch", "loss", "lr", "images_per_s", "gradient_norm", "input_wait",
-            "resident_bytes"})
-    public record Step(long step, int epoch, float loss, double lr, float imagesPerS, Float gradientNorm, double inputWait,
-                       Long residentBytes) implements Line {
+    @JsonPropertyOrder({"kind", "step", "epoch", "loss", "lr", "images_per_s", "gradient_norm"})
+    public record Step(long step, int epoch, float loss, double lr, float imagesPerS, Float gradientNorm) implements Line {
+        public Step(long step, int epoch, float loss, double lr, float imagesPerS) {
+            this(step, epoch, loss, lr, imagesPerS, null);
+        }
 
         @Override
         @JsonProperty
@@ -68,7 +67,6 @@ public final class Metrics implements AutoCloseable {
             scalars.put("loss/train", (double) loss);
             scalars.put("learning_rate", lr);
             scalars.put("images_per_s", (double) imagesPerS);
-            scalars.put("input_wait", inputWait);
             if (gradientNorm != null) {
                 scalars.put("gradient_norm", (double) gradientNorm);
             }
@@ -96,11 +94,6 @@ public final class Metrics implements AutoCloseable {
             scalars.values().removeIf(Objects::isNull);
             return scalars;
         }
-    }
-
-    /** The share of a time as a line shows it: with four digits. */
-    static double share(long ns, long of) {
-        return Math.rint(1e4 * Math.clamp(ns / (double) Math.max(1, of), 0, 1)) / 1e4;
     }
 
     private final Path file;

@@ -22,17 +22,25 @@ final class Pace {
         return ns;
     }
 
+    double imagesPerS() {
+        return images / (Math.max(1, ns) / 1e9);
+    }
+
+    /** Share of the time in which the loop waited for images. */
+    double inputWait() {
+        return waitNs / (double) Math.max(1, ns);
+    }
+
     /** "1558 images/s". */
     String speed() {
-        double speed = images / (Math.max(1, ns) / 1e9);
+        double speed = imagesPerS();
         return String.format(Locale.ROOT, speed < 100 ? "%.1f images/s" : "%.0f images/s", speed);
     }
 
     /** "compute limits (2 % input wait)". */
     String limit() {
-        double share = waitNs / (double) Math.max(1, ns);
-        return String.format(Locale.ROOT, "%s limits (%.0f %% input wait)", share < INPUT_LIMITS ? "compute" : "input",
-                100 * share);
+        return String.format(Locale.ROOT, "%s limits (%.0f %% input wait)", inputWait() < INPUT_LIMITS ? "compute" : "input",
+                100 * inputWait());
     }
 
     /** Begins the next look. */

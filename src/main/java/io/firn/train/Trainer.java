@@ -17,12 +17,10 @@ import java.util.Optional;
 final class Trainer implements AutoCloseable {
     /** Steps without finite gradients after which there is no hope. */
     private static final int MOST_SKIPPED = 20;
-    /** How often resident memory is looked at: asking the system takes as long as a tiny net's kernel. */
-    private static final long MEMORY_NS = 1_000_000_000L;
 
     private final Setup setup;
     private final Team team;
-    /** Null on all ranks but the first, as are metrics and events. */
+    /** Null on all ranks but the first, as are metrics, events and resources. */
     private final RunFolder folder;
     private final Session session;
     private final TuningTable tuning;
@@ -30,6 +28,7 @@ final class Trainer implements AutoCloseable {
     private final Progress progress;
     private final Metrics metrics;
     private final EventFile events;
+    private final Resources resources;
     private final CachedImages images;
     private final Loader loader;
     private final Optional<Loader> validation;
@@ -48,7 +47,6 @@ final class Trainer implements AutoCloseable {
     private final long started = System.nanoTime();
     private long lineAt;
     private long waitedNs;
-    private long memoryAt = System.nanoTime() - MEMORY_NS;
     private long checkpointAt = System.nanoTime();
     private long checkpointed;
     private long loopNs;
@@ -89,6 +87,7 @@ final class Trainer implements AutoCloseable {
         checkpointed = at.step();
         metrics = team.leads() ? Metrics.resume(folder.metrics(), at.step(), at.epochLines(total)) : null;
         events = team.leads() ? EventFile.start(folder.root(), at.step()) : null;
+        resources = team.leads() ? new Resources(folder.resources(), events, ResidentMemory::bytes) : null;
         progress = Progress.of("train", total, at.step(),
                 new Progress.Memory(session.program().bytes(), ResidentMemory::bytes), log);
     }
@@ -203,17 +202,12 @@ final class Trainer implements AutoCloseable {
         lineAt = now;
         waitedNs = step.waitNs();
         record(new Metrics.Step(at.step(), at.epoch(), loss, begun.rate(), (float) (setup.imagesPerStep() / (ns / 1e9)),
-                begun.gradientNorm(), Metrics.share(waitNs, ns), memory(now)));
-        progress.step(new Progress.Step(at.step(), loss, begun.rate(), setup.imagesPerStep(), ns, waitNs));
-    }
-
-    /** Resident bytes, once a second; null in between. */
-    private Long memory(long now) {
-        if (now - memoryAt < MEMORY_NS) {
-            return null;
+                begun.gradientNorm()));
+        Progress.Step done = new Progress.Step(at.step(), loss, begun.rate(), setup.imagesPerStep(), ns, waitNs);
+        progress.step(done);
+        if (team.leads()) {
+            resources.step(done);
         }
-        memoryAt = now;
-        return ResidentMemory.bytes();
     }
 
     private void record(Metrics.Line line) {
@@ -339,7 +333,7 @@ final class Trainer implements AutoCloseable {
                 at.step(), trainLoss,
                 last == null ? null : last.loss(), last == null ? null : last.top1(), at.best() < 0 ? null : at.best(),
                 (System.nanoTime() - started) / 1e9, steps * setup.imagesPerStep() / Math.max(1e-9, seconds),
-                step.ns() / (double) Math.max(1, loopNs), Metrics.share(step.waitNs(), loopNs));
+                step.ns() / (double) Math.max(1, loopNs), step.waitNs() / (double) Math.max(1, loopNs));
     }
 
     @Override

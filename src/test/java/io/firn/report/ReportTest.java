@@ -36,10 +36,10 @@ class ReportTest {
     void aRunOfTwoEpochs() throws IOException {
         run = folder.resolve("run");
         write(run, "metrics.jsonl", """
-                {"kind":"step","step":1,"epoch":0,"loss":2.5,"lr":0.1,"images_per_s":100.0,"input_wait":0.1,"resident_bytes":5000000}
-                {"kind":"step","step":2,"epoch":0,"loss":1.5,"lr":0.1,"images_per_s":300.0,"input_wait":0.5}
+                {"kind":"step","step":1,"epoch":0,"loss":2.5,"lr":0.1,"images_per_s":100.0}
+                {"kind":"step","step":2,"epoch":0,"loss":1.5,"lr":0.1,"images_per_s":300.0}
                 {"kind":"epoch","epoch":0,"train_loss":2.0,"val_loss":1.25,"val_top1":0.5,"val_top5":1.0,"seconds":1.5}
-                {"kind":"step","step":3,"epoch":1,"loss":"NaN","lr":0.05,"images_per_s":200.0,"input_wait":0.2,"resident_bytes":4500000}
+                {"kind":"step","step":3,"epoch":1,"loss":"NaN","lr":0.05,"images_per_s":200.0}
                 {"kind":"epoch","epoch":1,"train_loss":1.0,"val_loss":1.75,"val_top1":0.75,"val_top5":1.0,"seconds":1.5}
                 """);
         write(run, "config.toml", "model = \"resnet20\"\nlr = 0.1\nmean = [0.5]\n");
@@ -64,6 +64,10 @@ class ReportTest {
         write(run, "environment.jsonl", """
                 {"started":"2026-01-01T00:00:00Z","command":["firn","train","--data",%s],"step":0,"machine":{"processor":"<i>"}}
                 """.formatted(JSON.writeValueAsString(HOSTILE)));
+        write(run, "resources.jsonl", """
+                {"step":1,"seconds":2.0,"images_per_s":100.0,"input_wait":0.1,"resident_bytes":5000000}
+                {"step":3,"seconds":6.0,"images_per_s":200.0,"input_wait":0.3,"resident_bytes":4000000}
+                """);
         write(run, "weights.safetensors", "");
     }
 
@@ -94,8 +98,7 @@ class ReportTest {
         assertThat(page.select("nav a").eachAttr("href")).allMatch(h -> page.getElementById(h.substring(1)) != null);
         assertThat(page.select(".tiles dt, .tiles dd").eachText()).containsSequence("Best top-1", "75.00 %")
                 .containsSequence("Lowest validation loss", "1.2500").containsSequence("Parameters", "1,234")
-                // 10 % of 1/100, 50 % of 1/300 and 20 % of 1/200.
-                .containsSequence("Input wait", "20.00 %").containsSequence("Memory planned, MB", "4.0")
+                .containsSequence("Input wait", "25.00 %").containsSequence("Memory planned, MB", "4.0")
                 .containsSequence("Memory resident, MB", "5.0");
         assertThat(page.select("div.notice")).isEmpty();
 
