@@ -1,6 +1,6 @@
 // Softmax cross-entropy with label smoothing, its gradient, or both: a block has one row of logits. A row's share of the mean
 // loss is left in the workspace. Rows of padding (labels below 0) have neither loss nor gradient. Of mixed images each has a
-// partner, whose label has what the share `rates[2]` leaves.
+// partner, whose label has what the share `rates[2]` leaves. The gradient may be that of a scaled loss.
 //
 // Generated: Args.
 
@@ -28,9 +28,10 @@ extern "C" __global__ void __launch_bounds__(256) ENTRY(const __grid_constant__ 
     a.loss_rows[blockIdx.x] = counts ? (logf(exponentials) - hit - a.uncertain * sum) * share : 0.f;
   }
   if (a.gradient) {
+    const float scale = a.scaling ? loss_scale(a.scaling) * share : share;
     for (int k = threadIdx.x; k < a.classes; k += blockDim.x) {
       const float q = a.uncertain + (k == label ? own : 0.f) + (k == partner ? others : 0.f);
-      a.gradient[(long long) blockIdx.x * a.classes + k] = counts ? (expf(x[k] - largest) / exponentials - q) * share : 0.f;
+      a.gradient[(long long) blockIdx.x * a.classes + k] = counts ? (expf(x[k] - largest) / exponentials - q) * scale : 0.f;
     }
   }
 }

@@ -109,6 +109,9 @@ template <class Segment> FIRN_DEVICE const Segment& segment_of_block(const Segme
   return table[low];
 }
 
+// What a loss is multiplied by: io.firn.graph.Scaling, whose state is {exponent, finite steps in a row, skipped steps}.
+FIRN_DEVICE float loss_scale(const float* state) { return ldexpf(1.f, 16 + (int) state[0]); }
+
 // Where element e of a weight [outer, inner, taps] in one layout lies in the other: dense has the taps fastest, NHWC the
 // inner channels.
 enum Order { SAME, DENSE_OF_NHWC, NHWC_OF_DENSE };

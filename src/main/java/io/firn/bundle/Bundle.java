@@ -20,6 +20,8 @@ import java.util.jar.JarFile;
 import java.util.jar.JarOutputStream;
 import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
+import java.util.zip.Deflater;
+import java.util.zip.ZipEntry;
 
 /**
  * Puts Firn, its libraries and a Java runtime into one archive, for machines that have neither Java nor a network:
@@ -31,7 +33,7 @@ import java.util.stream.Stream;
  * </pre>
  */
 public final class Bundle {
-    private static final List<String> MODULES = List.of("java.base", "java.desktop", "java.logging", "java.management",
+    private static final List<String> MODULES = List.of("java.base", "java.logging", "java.management",
             "java.net.http", "jdk.incubator.vector", "jdk.management", "jdk.unsupported");
     private static final String LAUNCHER = "/launcher/firn";
 
@@ -99,6 +101,24 @@ public final class Bundle {
         if (status != 0) {
             throw UserError.other("jlink makes no Java runtime: %s", said.toString().strip());
         }
+        strip(runtime.resolve("lib/server/libjvm.so"));
+    }
+
+    /** Leaves out symbols that only debuggers read, where binutils are installed; else the archive is 1.5 MB larger. */
+    private static void strip(Path library) {
+        try {
+            Process strip = new ProcessBuilder("strip", "--strip-unneeded", library.toString())
+                    .redirectErrorStream(true).redirectInput(new File("/dev/null")).start();
+            String said = new String(strip.getInputStream().readAllBytes()).strip();
+            if (strip.waitFor() != 0) {
+                throw UserError.other("strip does not take %s: %s", library, said);
+            }
+        } catch (IOException _) {
+            return;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw UserError.other("interrupted while stripping");
+        }
     }
 
     private static void copyClassPath(Path lib, Contents contents) throws IOException {
@@ -116,12 +136,19 @@ public final class Bundle {
     private static void copyJar(Path from, Path to, Contents contents) throws IOException {
         String name = from.getFileName().toString();
         try (JarFile jar = new JarFile(from.toFile()); JarOutputStream out = new JarOutputStream(Files.newOutputStream(to))) {
+            out.setLevel(Deflater.BEST_COMPRESSION);
             for (JarEntry e : (Iterable<JarEntry>) jar.stream()::iterator) {
                 if (!e.isDirectory() && contents.takes(name, e.getName())) {
+                    JarEntry copy = new JarEntry(e.getName());
+                    // By time and size JavaCPP knows what it has unpacked into a cache that other copies of Firn share.
+                    copy.setTime(e.getTime());
+                    if (!e.getName().contains(".so")) {
+                        // Classes become smaller where all are packed together; libraries are large even so.
+                        copy.setMethod(ZipEntry.STORED);
+                        copy.setSize(e.getSize());
+                        copy.setCrc(e.getCrc());
+                    }
                     try (InputStream in = jar.getInputStream(e)) {
-                        JarEntry copy = new JarEntry(e.getName());
-                        // By time and size JavaCPP knows what it has unpacked into a cache that other copies of Firn share.
-                        copy.setTime(e.getTime());
                         add(out, copy, in);
                     }
                 }
@@ -154,8 +181,9 @@ public final class Bundle {
     }
 
     private static void pack(Path work, Path archive) throws IOException {
-        Process tar = new ProcessBuilder("tar", "--owner=0", "--group=0", "-czf", archive.toString(),
-                "-C", work.toString(), "firn").redirectErrorStream(true).redirectInput(new File("/dev/null")).start();
+        Process tar = new ProcessBuilder("tar", "--owner=0", "--group=0", "--use-compress-program", "gzip -9", "-cf",
+                archive.toString(), "-C", work.toString(), "firn").redirectErrorStream(true)
+                .redirectInput(new File("/dev/null")).start();
         try {
             String said = new String(tar.getInputStream().readAllBytes()).strip();
             if (tar.waitFor() != 0) {

@@ -119,6 +119,7 @@ public final class Derivatives {
             case Shortcut.PadGrad s -> throw secondDerivative(n);
             case Loss.SoftmaxCrossEntropyGrad l -> throw secondDerivative(n);
             case Clipping c -> throw noDerivative(n, "gradients are not differentiated");
+            case Scaling s -> throw noDerivative(n, "a loss is scaled after differentiation");
             case Collective c -> throw noDerivative(n, "ranks exchange gradients, after differentiation");
             case Update u -> throw noDerivative(n, "an optimizer is not differentiated");
         }

@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 
 /** Builds a {@link Graph} node by node, inferring types. It can begin from nothing or copy another graph's parts. */
@@ -72,6 +73,11 @@ public final class GraphBuilder {
         State before = states.put(name, new State(kind, v, initial));
         Op.check(before == null, "two states are named %s", name);
         return v;
+    }
+
+    /** The state of that name, if there is one yet. */
+    public Optional<State> state(String name) {
+        return Optional.ofNullable(states.get(name));
     }
 
     public Value parameter(String name, int... dims) {

@@ -8,6 +8,7 @@ package io.firn.graph;
 public record State(Kind kind, Value value, double initial) {
 
     private static final String AVERAGE_SUFFIX = ".ema";
+    private static final String GRADIENT_SUFFIX = ".gradient";
 
     /** What the tensor is for, which decides who may change it and where it is saved. */
     public enum Kind {
@@ -40,7 +41,12 @@ public record State(Kind kind, Value value, double initial) {
 
     /** Name of the sum of a parameter's gradients. */
     public static String gradient(String name) {
-        return name + ".gradient";
+        return name + GRADIENT_SUFFIX;
+    }
+
+    /** Whether a value is such a sum as it was before the step. */
+    public static boolean isGradient(Value v) {
+        return v.name().endsWith(GRADIENT_SUFFIX);
     }
 
     public String name() {

@@ -36,7 +36,7 @@ public sealed interface Update extends Op {
     /**
      * An optimizer's step with PyTorch's semantics, for one parameter: (w, g, slots…, rates) → new w, new slots…. After the
      * rates there may be a factor f32 [] of the gradient ({@link Clipping}); where it is 0 the step is skipped, and all stays
-     * as it is.
+     * as it is. And after it the state of {@link Scaling}, whose skipped steps AdamW does not count.
      */
     sealed interface Step extends Update {
 
@@ -52,16 +52,24 @@ public sealed interface Update extends Op {
 
         @Override
         default List<Type> infer(List<Type> in) {
-            Op.arity(in, ratesAt() + 1, ratesAt() + 2);
+            Op.arity(in, ratesAt() + 1, ratesAt() + 3);
             if (isScaled(in)) {
-                Op.same(new Type(DType.F32, Shape.SCALAR), in.getLast());
+                Op.same(new Type(DType.F32, Shape.SCALAR), in.get(ratesAt() + 1));
+            }
+            if (countsSkipped(in)) {
+                Op.same(Scaling.TYPE, in.getLast());
             }
             return Update.super.results(in);
         }
 
-        /** Whether the last operand is a factor of the gradient. */
+        /** Whether the operand after the rates is a factor of the gradient. */
         default boolean isScaled(List<?> operands) {
-            return operands.size() == ratesAt() + 2;
+            return operands.size() > ratesAt() + 1;
+        }
+
+        /** Whether the last operand is the state of a loss's scale. */
+        default boolean countsSkipped(List<?> operands) {
+            return operands.size() == ratesAt() + 3;
         }
     }
 

@@ -13,6 +13,7 @@ import io.firn.graph.Loss;
 import io.firn.graph.Normalization;
 import io.firn.graph.Op;
 import io.firn.graph.Pooling;
+import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
 import io.firn.graph.Type;
@@ -67,6 +68,7 @@ public final class Interpreter {
             case Loss l -> List.of(LinearOracle.run(l, in));
             case Normalization n -> NormalizationOracle.run(n, in);
             case Pooling p -> PoolingOracle.run(p, in, out);
+            case Scaling s -> UpdateOracle.run(s, in);
             case Shortcut s -> List.of(PoolingOracle.run(s, in, out));
             case Update u -> UpdateOracle.run(u, in);
         };

@@ -17,6 +17,7 @@ import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Op;
 import io.firn.graph.Pooling;
+import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
 import io.firn.graph.Type;
@@ -126,6 +127,7 @@ public final class Magnitudes {
             case Pooling.GlobalAverageGrad g -> ofSums(op, in);
             case Update u -> UpdateMagnitudes.of(u, in);
             case Clipping c -> UpdateMagnitudes.of(out);
+            case Scaling s -> UpdateMagnitudes.of(s, in, out);
         };
     }
 

@@ -1,6 +1,7 @@
 package io.firn.oracle;
 
 import io.firn.graph.Rates;
+import io.firn.graph.Scaling;
 import io.firn.graph.Update;
 import java.util.List;
 import java.util.function.BinaryOperator;
@@ -26,9 +27,9 @@ final class UpdateMagnitudes {
     }
 
     private static List<double[]> step(Update.Step op, List<Bounded> in, double[] rates) {
-        Scalar scale = op.isScaled(in) ? in.getLast().at(0) : Scalar.of(1);
+        Scalar scale = op.isScaled(in) ? in.get(op.ratesAt() + 1).at(0) : Scalar.of(1);
         double lr = scale.value() == 0 ? 0 : rates[Rates.LEARNING_RATE] * op.factor();
-        double step = rates[Rates.STEP];
+        double step = UpdateOracle.count(op, in.stream().map(Bounded::value).toList());
         Scalar trust = op instanceof Update.Lars lars ? Scalar.of(lars.trust(UpdateOracle.norm(in.get(0).value()),
                 scale.value() * UpdateOracle.norm(in.get(1).value()))) : Scalar.of(1);
         return Scalar.magnitudes(1 + op.slots().size(), in.getFirst().value().length, i -> {
@@ -83,5 +84,14 @@ final class UpdateMagnitudes {
     /** Of a norm and of the factor that follows from it: as exact as themselves. */
     static List<double[]> of(List<double[]> out) {
         return out.stream().map(Bounded::absolute).toList();
+    }
+
+    /** Of what a power of two multiplies; else as above. */
+    static List<double[]> of(Scaling op, List<Bounded> in, List<double[]> out) {
+        return switch (op) {
+            case Scaling.Scale s -> UpdateOracle.run(op, List.of(new Array(in.getFirst().type(), in.getFirst().magnitude()),
+                    new Array(in.getLast().type(), in.getLast().value())));
+            case Scaling.Unscale u -> of(out);
+        };
     }
 }

@@ -2,8 +2,10 @@ package io.firn.oracle;
 
 import io.firn.graph.Clipping;
 import io.firn.graph.Rates;
+import io.firn.graph.Scaling;
 import io.firn.graph.Update;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /** What an {@link Update} means, one element at a time: the formulas of PyTorch's optimizers; and {@link Clipping}. */
@@ -45,14 +47,14 @@ final class UpdateOracle {
     }
 
     private static List<double[]> step(Update.Step op, List<Array> in, double[] rates) {
-        double scale = op.isScaled(in) ? in.getLast().data()[0] : 1;
+        double scale = op.isScaled(in) ? in.get(op.ratesAt() + 1).data()[0] : 1;
         if (scale == 0) {
             List<double[]> same = new ArrayList<>(List.of(in.get(0).data().clone()));
             in.subList(2, op.ratesAt()).forEach(a -> same.add(a.data().clone()));
             return same;
         }
         double lr = rates[Rates.LEARNING_RATE] * op.factor();
-        double step = rates[Rates.STEP];
+        double step = count(op, in.stream().map(Array::data).toList());
         double trust = op instanceof Update.Lars lars
                 ? lars.trust(norm(in.get(0).data()), scale * norm(in.get(1).data())) : 1;
         List<double[]> out = new ArrayList<>();
@@ -77,6 +79,11 @@ final class UpdateOracle {
             }
         }
         return out;
+    }
+
+    /** The step's number, without those that were skipped where they are known. */
+    static double count(Update.Step op, List<double[]> in) {
+        return in.get(op.ratesAt())[Rates.STEP] - (op.countsSkipped(in) ? in.getLast()[Scaling.SKIPPED] : 0);
     }
 
     /** The new weight; the slots are replaced in place, here and below. */
@@ -117,14 +124,33 @@ final class UpdateOracle {
     static List<double[]> run(Clipping op, List<Array> in) {
         return switch (op) {
             case Clipping.GlobalNorm clip -> {
-                double squares = 0;
-                for (Array g : in) {
-                    double norm = norm(g.data());
-                    squares += norm * norm;
-                }
-                double norm = Math.sqrt(squares);
+                double norm = globalNorm(in);
                 yield List.of(new double[] {clip.factor(norm)}, new double[] {norm});
             }
         };
+    }
+
+    /** A gradient times the scale; or what {@link Scaling.Unscale} says of gradients. */
+    static List<double[]> run(Scaling op, List<Array> in) {
+        return switch (op) {
+            case Scaling.Scale s -> {
+                double scale = Scaling.scale(in.getLast().data());
+                yield List.of(Arrays.stream(in.getFirst().data()).map(g -> g * scale).toArray());
+            }
+            case Scaling.Unscale u -> {
+                double[] state = in.getFirst().data();
+                double norm = globalNorm(in.subList(1, in.size())) / Scaling.scale(state);
+                yield List.of(new double[] {u.factor(norm, state)}, new double[] {norm}, u.next(norm, state));
+            }
+        };
+    }
+
+    private static double globalNorm(List<Array> gradients) {
+        double squares = 0;
+        for (Array g : gradients) {
+            double norm = norm(g.data());
+            squares += norm * norm;
+        }
+        return Math.sqrt(squares);
     }
 }

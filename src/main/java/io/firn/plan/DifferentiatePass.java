@@ -6,6 +6,8 @@ import io.firn.graph.Graph;
 import io.firn.graph.GraphBuilder;
 import io.firn.graph.Node;
 import io.firn.graph.Phase;
+import io.firn.graph.Scaling;
+import io.firn.graph.State;
 import io.firn.graph.Value;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -21,7 +23,8 @@ final class DifferentiatePass {
     private DifferentiatePass() {
     }
 
-    static Graph run(Graph g, List<Value> wanted) {
+    /** @param scaled whether the gradient begins with that of a multiplied loss ({@link Scaling}) */
+    static Graph run(Graph g, List<Value> wanted, boolean scaled) {
         Set<Value> needed = new HashSet<>(wanted);
         for (Node n : g.nodes()) {
             if (n.inputs().stream().anyMatch(needed::contains)) {
@@ -37,6 +40,10 @@ final class DifferentiatePass {
                 continue;
             }
             Value[] d = Derivatives.of(b, n, dy, i -> needed.contains(n.input(i)));
+            if (scaled && n.output() == loss) {
+                d[0] = b.add("loss.scale", new Scaling.Scale(), d[0],
+                        b.state(State.Kind.OPTIMIZER, Scaling.STATE, Scaling.TYPE));
+            }
             for (int i = 0; i < d.length; i++) {
                 if (d[i] != null && needed.contains(n.input(i))) {
                     Value gradient = d[i];

@@ -37,7 +37,7 @@ public final class Planner {
     List<Pass> passes(PlanRequest r) {
         List<Pass> passes = new ArrayList<>();
         if (r.training().isPresent() && r.training().get().extras().part() == PlanRequest.Part.APPLY) {
-            passes.add(new Pass("apply", g -> UpdatePass.apply(g, r.training().get())));
+            passes.add(new Pass("apply", g -> UpdatePass.apply(g, r.training().get(), r.precision().scalesLoss())));
             return passes;
         }
         passes.add(new Pass("input", g -> InputPass.run(g, r.mean(), r.std(), r.precision().activation())));
@@ -51,7 +51,8 @@ public final class Planner {
         passes.add(new Pass("loss", g -> loss(g, r.training())));
         r.training().ifPresent(t -> {
             passes.add(new Pass("differentiate", g -> DifferentiatePass.run(g, g.states(State.Kind.PARAMETER).stream()
-                    .filter(s -> !frozen.contains(s.name())).map(State::value).toList())));
+                    .filter(s -> !frozen.contains(s.name())).map(State::value).toList(),
+                    r.precision().scalesLoss())));
             passes.add(new Pass("collectives", g -> CollectivePass.run(g, t.ranks())));
             passes.add(new Pass("update", g -> UpdatePass.run(g, t)));
             passes.add(new Pass("gradients are inner values", Planner::withoutGradientOutputs));

@@ -17,6 +17,11 @@ public enum Precision {
         return activation;
     }
 
+    /** Whether gradients would be too small for it if the loss were not multiplied. */
+    public boolean scalesLoss() {
+        return this == FP16;
+    }
+
     public String label() {
         return name().toLowerCase();
     }

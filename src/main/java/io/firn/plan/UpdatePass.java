@@ -7,6 +7,7 @@ import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Phase;
 import io.firn.graph.Rates;
+import io.firn.graph.Scaling;
 import io.firn.graph.State;
 import io.firn.graph.Type;
 import io.firn.graph.Update;
@@ -15,13 +16,14 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.Set;
 
 /**
- * Adds what follows the gradients: clipping, the optimizer's step of each parameter that has an output {@code NAME.grad},
- * and moving averages. Where gradients are accumulated over micro-batches, the plan of a micro-batch adds them up in states
- * instead, and a plan of its own does the rest.
+ * Adds what follows the gradients: what takes a loss's scale out of them, clipping, the optimizer's step of each parameter
+ * that has an output {@code NAME.grad}, and moving averages. Where gradients are accumulated over micro-batches, the plan of
+ * a micro-batch adds them up in states instead, and a plan of its own does the rest.
  *
  * <pre>
  * w.grad   →   f = clip_norm(w.grad, …); w' = sgd(w, w.grad, rates, f); w.ema' = average(w.ema, w', rates)
@@ -55,7 +57,7 @@ final class UpdatePass {
     }
 
     /** A graph of its own, which takes the gradients that a model's micro-batches have added up. */
-    static Graph apply(Graph model, PlanRequest.Training training) {
+    static Graph apply(Graph model, PlanRequest.Training training, boolean scaled) {
         Set<String> frozen = FreezePass.withWholeNorms(model, training.frozen());
         UpdatePass pass = new UpdatePass(new GraphBuilder(model), training);
         SequencedMap<State, Value> gradients = new LinkedHashMap<>();
@@ -64,6 +66,9 @@ final class UpdatePass {
                 pass.b.copyState(s);
                 gradients.put(s, pass.b.state(State.Kind.GRADIENT, State.gradient(s.name()), s.value().type()));
             }
+        }
+        if (scaled && !gradients.isEmpty()) {
+            pass.b.state(State.Kind.OPTIMIZER, Scaling.STATE, Scaling.TYPE);
         }
         pass.step(gradients);
         if (training.extras().averages()) {
@@ -89,13 +94,7 @@ final class UpdatePass {
     }
 
     private void step(Map<State, Value> gradients) {
-        Value scale = null;
-        if (training.extras().clips() && !gradients.isEmpty()) {
-            List<Value> clipped = b.addAll("clip", new Clipping.GlobalNorm(training.extras().clipNorm()),
-                    List.copyOf(gradients.values()));
-            scale = clipped.get(0);
-            b.output("gradient_norm", clipped.get(1));
-        }
+        List<Value> factors = factors(List.copyOf(gradients.values()));
         SequencedMap<State, Value> stepped = new LinkedHashMap<>();
         for (Map.Entry<State, Value> e : gradients.entrySet()) {
             State s = e.getKey();
@@ -106,9 +105,7 @@ final class UpdatePass {
                 in.add(b.state(State.Kind.OPTIMIZER, s.name() + "." + slot, s.value().type(), initial));
             }
             in.add(rates);
-            if (scale != null) {
-                in.add(scale);
-            }
+            in.addAll(factors);
             List<Value> out = b.addAll(s.name() + ".update", op, in);
             b.update(s.name(), out.getFirst());
             stepped.put(s, out.getFirst());
@@ -118,6 +115,26 @@ final class UpdatePass {
         }
         // After all steps, so that one launch can have them all.
         stepped.forEach((s, now) -> average(s.name(), s.value().type(), now));
+    }
+
+    /** What a step takes after its rates: the gradient's factor, and the state of a loss's scale, as far as there are such. */
+    private List<Value> factors(List<Value> gradients) {
+        PlanRequest.Extras extras = training.extras();
+        Optional<Value> state = b.state(Scaling.STATE).map(State::value);
+        if (gradients.isEmpty() || state.isEmpty() && !extras.clips()) {
+            return List.of();
+        }
+        double most = extras.clips() ? extras.clipNorm() : Double.POSITIVE_INFINITY;
+        List<Value> operands = new ArrayList<>(gradients);
+        state.ifPresent(operands::addFirst);
+        List<Value> out = b.addAll("clip", state.isPresent() ? new Scaling.Unscale(most) : new Clipping.GlobalNorm(most),
+                operands);
+        b.output("gradient_norm", out.get(1));
+        if (state.isEmpty()) {
+            return List.of(out.get(0));
+        }
+        b.update(Scaling.STATE, out.get(2));
+        return List.of(out.get(0), out.get(2));
     }
 
     private void average(String name, Type type, Value now) {

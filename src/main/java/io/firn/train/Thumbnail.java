@@ -3,14 +3,10 @@ package io.firn.train;
 import io.firn.data.Augment;
 import io.firn.data.DamagedImage;
 import io.firn.data.Dataset;
+import io.firn.data.PictureFile;
 import io.firn.data.Transform;
-import java.awt.image.BufferedImage;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.Base64;
 import java.util.Optional;
-import javax.imageio.ImageIO;
 
 /** A small picture of what the network sees of an image, as a data URI: PNG where that is small anyway, else JPEG. */
 final class Thumbnail {
@@ -36,19 +32,7 @@ final class Thumbnail {
     }
 
     private static String encode(byte[] pixels, int side, int channels) {
-        var image = new BufferedImage(side, side, channels == 1 ? BufferedImage.TYPE_BYTE_GRAY : BufferedImage.TYPE_INT_RGB);
-        for (int i = 0; i < pixels.length; i++) {
-            int at = i / channels;
-            image.getRaster().setSample(at % side, at / side, i % channels, pixels[i] & 0xff);
-        }
-        String format = side * side <= PIXELS_OF_A_PNG ? "png" : "jpeg";
-        var bytes = new ByteArrayOutputStream();
-        try {
-            ImageIO.setUseCache(false);
-            ImageIO.write(image, format, bytes);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        return "data:image/%s;base64,%s".formatted(format, Base64.getEncoder().encodeToString(bytes.toByteArray()));
+        PictureFile file = PictureFile.of(pixels, side, side, channels, side * side <= PIXELS_OF_A_PNG);
+        return "data:image/%s;base64,%s".formatted(file.type(), Base64.getEncoder().encodeToString(file.bytes()));
     }
 }

@@ -18,6 +18,7 @@ import io.firn.graph.Loss;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Pooling;
+import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
 import io.firn.graph.Update;
@@ -75,7 +76,8 @@ final class OnnxGraph {
             case Gate.Scale _ -> node("Mul", n, of(n.input(0)), of(n.input(1)));
             case Shortcut.Pad p -> shortcut(n, p);
             case Convolution _, Normalization _, Activation _, Pooling _, Linear _, Gate _, Shortcut _, Conversion _, Loss _,
-                 Clipping _, Update _, Collective _ -> throw new IllegalArgumentException(n + " is no part of an inference network");
+                 Clipping _, Scaling _, Update _, Collective _ ->
+                    throw new IllegalArgumentException(n + " is no part of an inference network");
         }
     }
 

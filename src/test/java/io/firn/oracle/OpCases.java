@@ -16,6 +16,7 @@ import io.firn.graph.Normalization;
 import io.firn.graph.Op;
 import io.firn.graph.Pooling;
 import io.firn.graph.Rates;
+import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
 import io.firn.graph.Type;
@@ -141,7 +142,15 @@ public final class OpCases {
                 of(new Update.Sgd(0.9, 0.01, true, 1), NONE, w, g, normal(11), RATES, scalar(0.375)),
                 of(new Update.Average(0.99), NONE, w, g, RATES),
                 of(new Update.Accumulate(4), NONE, w, g, RATES),
+                of(new Update.AdamW(0.9, 0.999, 1e-8, 0.05, 1), NONE, w, g, normal(11), positive(11), RATES, scalar(0.375),
+                        state(-13, 4, 2)),
+                of(new Scaling.Scale(), NONE, g, state(-13, 4, 2)),
+                of(new Scaling.Unscale(0.5), NONE, state(-13, 4, 2), w, normal(2, 3), normal(4, 3, 3, 3)),
                 of(new Clipping.GlobalNorm(0.5), NONE, w, normal(2, 3), normal(4, 3, 3, 3)));
+    }
+
+    private static Array state(double... state) {
+        return new Array(Scaling.TYPE, state);
     }
 
     private static Array scalar(double value) {

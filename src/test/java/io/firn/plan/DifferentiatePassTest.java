@@ -36,7 +36,7 @@ class DifferentiatePassTest {
     }
 
     private static Graph towards(String... parameters) {
-        return DifferentiatePass.run(graph(), Stream.of(parameters).map(p -> graph().state(p).value()).toList());
+        return DifferentiatePass.run(graph(), Stream.of(parameters).map(p -> graph().state(p).value()).toList(), false);
     }
 
     private static List<String> backward(Graph g) {

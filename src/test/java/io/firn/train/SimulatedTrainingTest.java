@@ -6,6 +6,7 @@ import io.firn.backend.Session;
 import io.firn.backend.cuda.CudaBackend;
 import io.firn.backend.cuda.SimulatedGpu;
 import io.firn.backend.cuda.kernels.Shim;
+import io.firn.graph.Scaling;
 import io.firn.graph.State;
 import io.firn.graph.Update;
 import io.firn.models.Model;
@@ -22,6 +23,7 @@ import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -66,8 +68,10 @@ class SimulatedTrainingTest {
     private static Program program(CudaBackend gpu, Model m, Precision p, Set<String> frozen) {
         Update update = m.name().startsWith("efficientnet") ? new Update.AdamW(0.9, 0.999, 1e-8, 0.05, 1)
                 : new Update.Sgd(0.9, 1e-4, true, 1);
+        var extras = new PlanRequest.Extras(false, p == Precision.FP16 ? 0.9 : 0, p == Precision.TF32 ? 1 : 0, 1,
+                PlanRequest.Part.WHOLE);
         return gpu.plan(TuningTable.EMPTY, List.of(new PlanRequest(Plans.TRAIN, m.graph(), m.preset().mean(),
-                m.preset().std(), p, Optional.of(new PlanRequest.Training(frozen, _ -> update, 0.1)))));
+                m.preset().std(), p, Optional.of(new PlanRequest.Training(frozen, _ -> update, 0.1, extras)))));
     }
 
     private static Map<String, float[]> states(Session s) {
@@ -88,7 +92,7 @@ class SimulatedTrainingTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"efficientnet_b0, BF16, features.0 features.1", "resnet20, TF32, ''"})
+    @CsvSource({"efficientnet_b0, BF16, features.0 features.1", "resnet20, TF32, ''", "resnet20, FP16, ''"})
     void steps(String name, Precision precision, String prefixes) {
         train(name, precision, prefixes, 2);
     }
@@ -128,9 +132,57 @@ class SimulatedTrainingTest {
         }
     }
 
+    /** Gradients beyond f16: nothing is trained, the scale is halved, and training goes on where they fit. */
+    @Test
+    void aStepWithoutFiniteGradientsIsSkipped() {
+        Model m = tiny("resnet20");
+        try (CudaBackend gpu = SimulatedGpu.backend(folder, 1);
+                Session session = gpu.load(program(gpu, m, Precision.FP16, Set.of()))) {
+            Plan plan = session.program().plans().getFirst();
+            Initializer.initialize(m.graph(), 1, m.initialization()::sampler).forEach(session::writeState);
+            session.writeState(Scaling.STATE, new float[] {24, 7, 0});
+            Map<String, float[]> before = states(session);
+            FixedInputs.fill(session, plan, RATE, new Random(0));
+            FixedInputs.step(session, plan, RATE, 0);
+            float[] norm = new float[1];
+            session.step(plan);
+            session.output(plan, "gradient_norm", norm);
+            assertThat(norm[0]).isNotFinite();
+            Map<String, float[]> after = states(session);
+            assertThat(after.get(Scaling.STATE)).containsExactly(23, 0, 1);
+            m.graph().states(State.Kind.PARAMETER).forEach(s -> {
+                assertThat(after.get(s.name())).as(s.name()).isEqualTo(before.get(s.name()));
+                assertThat(after.get(s.name() + ".momentum")).as(s.name()).isEqualTo(before.get(s.name() + ".momentum"));
+            });
+            session.writeState(Scaling.STATE, new float[] {-6, 1999, 1});
+            FixedInputs.fill(session, plan, RATE, new Random(0));
+            session.step(plan);
+            session.output(plan, "gradient_norm", norm);
+            assertThat(norm[0]).isFinite().isPositive();
+            assertThat(states(session).get(Scaling.STATE)).containsExactly(-5, 0, 1);
+            assertThat(states(session).get("fc.weight")).isNotEqualTo(before.get("fc.weight"));
+        }
+    }
+
+    /** Every option of a recipe's update, from the command's options to its weights. */
+    @Test
+    void recipesTrain() throws IOException {
+        Path data = TinyData.idx(folder.resolve("data"), 34, 10, 4);
+        Map<String, Object> all = Map.of("precision", "fp16", "optimizer", "lars", "ema", 0.9, "clip-norm", 1.0,
+                "grad-accumulation", 2);
+        RunSummary s = run(data, "all", 1, 2, all);
+        assertThat(s.steps()).isEqualTo(2);
+        assertThat(losses("all")).first().asString().contains("gradient_norm");
+    }
+
     private RunSummary run(Path data, String name, long seed, int most) {
-        Map<String, Object> options = Map.of("data", data.toString(), "model", "resnet20", "epochs", 2, "batch", 8,
-                "precision", "bf16", "deterministic", true, "depth", 0.3, "width", 0.5, "augment", "none", "max-steps", most);
+        return run(data, name, seed, most, Map.of());
+    }
+
+    private RunSummary run(Path data, String name, long seed, int most, Map<String, Object> more) {
+        Map<String, Object> options = new HashMap<>(Map.of("data", data.toString(), "model", "resnet20", "epochs", 2,
+                "batch", 8, "precision", "bf16", "deterministic", true, "depth", 0.3, "width", 0.5, "augment", "none", "max-steps", most));
+        options.putAll(more);
         return Run.train(new TrainRequest(Config.of(options), Optional.of(folder.resolve(name)), false, false,
                 (_, _) -> SimulatedGpu.backend(folder.resolve(name + "-cache"), seed), new PrintStream(OutputStream.nullOutputStream())));
     }

@@ -105,7 +105,7 @@ final class Binder {
         return new UpdateKernel(nodes.stream().map(n -> new UpdateKernel.Segment((Update) n.op(), tensor(n.input(0)).address(),
                 tensor(n.input(1)).address(), n.inputs().subList(2, ((Update) n.op()).ratesAt()).stream()
                         .mapToLong(v -> tensor(v).address()).toArray(), n.input(0).shape().elements())).toList(),
-                tensor(first.input(update.ratesAt())), scaled ? tensor(first.inputs().getLast()) : null, workers);
+                tensor(first.input(update.ratesAt())), scaled ? tensor(first.input(update.ratesAt() + 1)) : null, workers);
     }
 
     private Tensor tensor(Value v) {

@@ -13,6 +13,7 @@ import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Op;
 import io.firn.graph.Pooling;
+import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.Update;
 import io.firn.graph.Value;
@@ -261,6 +262,7 @@ final class CpuKernels implements Kernels {
         return switch (op) {
             case Update u -> Layout.DENSE;
             case Clipping c -> Layout.DENSE;
+            case Scaling s -> Layout.DENSE;
             case Linear l -> Layout.DENSE;
             case Normalization.FoldWeight f -> Layout.DENSE;
             case Convolution.Wgrad w -> v.dtype() == DType.F32 && v.shape().dim(1) == 1 ? Layout.DENSE : activation(v, layout);

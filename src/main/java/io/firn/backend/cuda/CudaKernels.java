@@ -4,7 +4,6 @@ import io.firn.backend.cuda.cudnn.CudnnGraph;
 import io.firn.backend.cuda.cudnn.Engine;
 import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.backend.cuda.kernels.OwnKernels;
-import io.firn.error.UserError;
 import io.firn.graph.Activation;
 import io.firn.graph.Clipping;
 import io.firn.graph.Collective;
@@ -18,6 +17,8 @@ import io.firn.graph.Linear;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Pooling;
+import io.firn.graph.Scaling;
+import io.firn.graph.State;
 import io.firn.graph.Update;
 import io.firn.graph.Value;
 import io.firn.plan.Candidate;
@@ -162,11 +163,6 @@ public final class CudaKernels implements Kernels {
             return List.of(Candidate.inPlace(new Kernel(NCCL, "all_reduce", "", 0), in));
         }
         Optional<OwnKernels> own = own(s.nodes(), Set.copyOf(s.outputs()));
-        if (own.isEmpty()) {
-            unplanned(s.anchor()).ifPresent(option -> {
-                throw UserError.usage("%s: not planned for GPUs yet; leave it out, or train on a CPU", option);
-            });
-        }
         if (own.isPresent()) {
             return List.of(new Candidate(Kernel.own(own.get().label()), in, out,
                     own.get().calls(s, layouts::get).workspace(), inPlace(s, own.get())));
@@ -182,18 +178,6 @@ public final class CudaKernels implements Kernels {
         }
         // A product alone has no other way to be planned: the plan says so, and a device refuses to load it.
         return List.of(Candidate.of(new Kernel(CUDNN, "graph", NO_ENGINE, 0), in, out, 0));
-    }
-
-    /** The options behind what no GPU kernel computes yet; empty for all else. */
-    private static Optional<String> unplanned(Node n) {
-        return switch (n.op()) {
-            case Clipping c -> Optional.of("--clip-norm");
-            case Update.Lars l -> Optional.of("--optimizer lars");
-            case Update.Step s when s.isScaled(n.inputs()) -> Optional.of("--clip-norm");
-            case Update.Average a -> Optional.of("--ema");
-            case Update.Accumulate a -> Optional.of("--grad-accumulation");
-            default -> Optional.empty();
-        };
     }
 
     @Override
@@ -214,8 +198,11 @@ public final class CudaKernels implements Kernels {
     private static Layout input(Subgraph s, Value v) {
         Node reader = s.nodes().stream().filter(n -> n.inputs().contains(v)).findFirst().orElseThrow();
         boolean state = switch (reader.op()) {
-            // The gradient alone comes from a product.
-            case Update u -> reader.inputs().indexOf(v) != 1;
+            // A gradient comes from a product, unless it was added up in a state.
+            case Update.Average a -> true;
+            case Update u -> reader.inputs().indexOf(v) != 1 || State.isGradient(v);
+            case Clipping c -> State.isGradient(v);
+            case Scaling c -> State.isGradient(v);
             case Linear.Forward l -> true;
             case Linear.Dgrad l -> true;
             case Normalization.FoldWeight f -> true;

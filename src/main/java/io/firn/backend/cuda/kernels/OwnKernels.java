@@ -33,7 +33,9 @@ public enum OwnKernels {
     CAST((nodes, outputs) -> WeightTables.supportsCasts(nodes), WeightTables::casts),
     /** Any number of weights, scaled by output channel; dense or NHWC on either side. */
     FOLD_WEIGHT((nodes, outputs) -> WeightTables.supportsCasts(nodes), WeightTables::casts),
-    /** An optimizer's step over any number of tensors; gradients may lie as NHWC. */
+    /** The norm of all gradients and what they are multiplied by ({@link GradientNorm}). */
+    CLIP(GradientNorm::supports, (s, layout) -> GradientNorm.calls(s)),
+    /** An optimizer's step over any number of tensors with their moving averages; gradients may lie as NHWC. */
     UPDATE((nodes, outputs) -> WeightTables.supportsUpdates(nodes), WeightTables::updates),
     /** Pixels to activations. */
     NORMALIZE((nodes, outputs) -> one(nodes, Conversion.Normalize.class), (s, layout) -> SmallKernels.normalize(s)),
@@ -42,8 +44,8 @@ public enum OwnKernels {
     MAX_POOL_GRAD((nodes, outputs) -> one(nodes, Pooling.MaxGrad.class), (s, layout) -> SmallKernels.maxPoolGrad(s)),
     /** {@link Shortcut} or its gradient. */
     SHORTCUT((nodes, outputs) -> one(nodes, Shortcut.class), (s, layout) -> SmallKernels.shortcut(s)),
-    /** The loss, its gradient, or both. */
-    CROSS_ENTROPY((nodes, outputs) -> SmallKernels.supportsLoss(nodes), (s, layout) -> SmallKernels.loss(s));
+    /** The loss, its gradient, which may be scaled, or both. */
+    CROSS_ENTROPY(SmallKernels::supportsLoss, (s, layout) -> SmallKernels.loss(s));
 
     private final BiPredicate<List<Node>, Set<Value>> rule;
     private final BiFunction<Subgraph, Function<Value, Layout>, KernelCalls> maker;

@@ -8,6 +8,7 @@ import io.firn.graph.Loss;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Pooling;
+import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
 import io.firn.graph.Value;
@@ -126,9 +127,15 @@ final class SmallKernels {
         return new KernelCalls(List.of(call.build(items(to.elements(), lanes))), 0);
     }
 
-    /** The loss, its gradient, or both of the same logits. */
-    static boolean supportsLoss(List<Node> nodes) {
-        return nodes.size() <= 2 && nodes.stream().allMatch(n -> n.op() instanceof Loss l
+    /** The loss, its gradient, or both of the same logits; the gradient may be scaled where nothing reads it else. */
+    static boolean supportsLoss(List<Node> nodes, Set<Value> outputs) {
+        if (nodes.getLast().op() instanceof Scaling.Scale) {
+            Value unscaled = nodes.getLast().input(0);
+            List<Node> before = nodes.subList(0, nodes.size() - 1);
+            return !outputs.contains(unscaled) && supportsLoss(before, outputs) && before.stream()
+                    .anyMatch(n -> n.op() instanceof Loss.SoftmaxCrossEntropyGrad && n.output().equals(unscaled));
+        }
+        return !nodes.isEmpty() && nodes.size() <= 2 && nodes.stream().allMatch(n -> n.op() instanceof Loss l
                 && n.inputs().equals(nodes.getFirst().inputs())
                 && l.smoothing() == ((Loss) nodes.getFirst().op()).smoothing())
                 && nodes.stream().map(n -> n.op().getClass()).distinct().count() == nodes.size();
@@ -150,11 +157,22 @@ final class SmallKernels {
         }
         Value loss = null;
         Value gradient = null;
+        Value scaling = null;
         for (Node n : s.nodes()) {
-            switch ((Loss) n.op()) {
+            switch (n.op()) {
                 case Loss.SoftmaxCrossEntropy l -> loss = n.output();
                 case Loss.SoftmaxCrossEntropyGrad g -> gradient = n.output();
+                case Scaling.Scale c -> {
+                    gradient = n.output();
+                    scaling = n.input(1);
+                }
+                default -> throw new IllegalArgumentException(n + " is no loss");
             }
+        }
+        if (scaling == null) {
+            call.nothing("const float", "scaling");
+        } else {
+            call.pointer("const float", "scaling", new Operand.Input(s.inputs().indexOf(scaling)));
         }
         if (loss == null) {
             call.nothing("float", "loss_rows");

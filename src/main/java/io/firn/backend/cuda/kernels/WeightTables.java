@@ -10,16 +10,18 @@ import io.firn.graph.Update;
 import io.firn.graph.Value;
 import io.firn.plan.Layout;
 import io.firn.plan.Subgraph;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * Launches over many weights at once, by a table in device memory: {@code cast.cu} (casts, packing, folding) and
- * {@code update.cu} (optimizers). Weights [O,I,K,K] may lie dense or as NHWC, [O,K,K,I]; a kernel goes from one to the other.
+ * {@code update.cu} (optimizers, moving averages, sums of gradients). Weights [O,I,K,K] may lie dense or as NHWC,
+ * [O,K,K,I]; a kernel goes from one to the other.
  */
 final class WeightTables {
-    /** Elements of a block. */
-    private static final int CHUNK = 4096;
+    private static final int CHUNK = GradientNorm.CHUNK;
     private static final int THREADS = 256;
 
     private WeightTables() {
@@ -50,14 +52,38 @@ final class WeightTables {
         }
         DType from = s.nodes().getFirst().input(0).dtype();
         DType to = s.nodes().getFirst().output().dtype();
-        return table.start(call.type("From", from).type("To", to));
+        return table.start(call.type("From", from).type("To", to), 0);
     }
 
-    /** Whether all nodes are steps of one optimizer that differ in rate and decay at most. */
+    /**
+     * Whether all nodes are steps of one optimizer that differ in rate and decay at most, and moving averages with one decay;
+     * or sums of gradients over as many micro-batches.
+     */
     static boolean supportsUpdates(List<Node> nodes) {
-        return nodes.stream().allMatch(n -> n.op() instanceof Update.Step s && !s.isScaled(n.inputs())
-                && !(s instanceof Update.Lars) && nodes.getFirst().op() instanceof Update.Step first
-                && plain(s).equals(plain(first)) && n.inputs().getLast().equals(nodes.getFirst().inputs().getLast()));
+        Node first = nodes.getFirst();
+        if (first.op() instanceof Update.Accumulate) {
+            return nodes.stream().allMatch(n -> n.op().equals(first.op()) && rates(n).equals(rates(first)));
+        }
+        List<Node> steps = steps(nodes);
+        List<Node> averages = nodes.stream().filter(n -> n.op() instanceof Update.Average).toList();
+        return steps.size() + averages.size() == nodes.size()
+                && nodes.stream().allMatch(n -> rates(n).equals(rates(first)))
+                && averages.stream().allMatch(n -> n.op().equals(averages.getFirst().op()))
+                && steps.stream().allMatch(n -> plain((Update.Step) n.op()).equals(plain((Update.Step) steps.getFirst().op()))
+                && factors(n).equals(factors(steps.getFirst())));
+    }
+
+    private static List<Node> steps(List<Node> nodes) {
+        return nodes.stream().filter(n -> n.op() instanceof Update.Step).toList();
+    }
+
+    private static Value rates(Node n) {
+        return n.op() instanceof Update u ? n.input(u.ratesAt()) : n.input(0);
+    }
+
+    /** What a step takes after its rates. */
+    private static List<Value> factors(Node n) {
+        return n.inputs().subList(((Update) n.op()).ratesAt() + 1, n.inputs().size());
     }
 
     private static Update plain(Update.Step op) {
@@ -67,46 +93,115 @@ final class WeightTables {
                     new Update.AdamW(b1, b2, eps, 0, 1);
             case Update.RmsProp(double alpha, double eps, boolean inside, double m, double decay, double factor) ->
                     new Update.RmsProp(alpha, eps, inside, m, 0, 1);
-            case Update.Lars l -> l;
+            case Update.Lars(double m, double coefficient, double eps, double decay, double factor) ->
+                    new Update.Lars(m, coefficient, eps, 0, 1);
         };
     }
 
+    /** One table: first what has a gradient, with its moving average where it has one, then what is only averaged. */
     static KernelCalls updates(Subgraph s, Function<Value, Layout> layout) {
         CallBuilder call = new CallBuilder("update", s);
         Table table = new Table(s);
-        for (Node n : s.nodes()) {
-            Update.Step op = (Update.Step) n.op();
-            List<Value> slots = n.inputs().subList(2, n.inputs().size() - 1);
-            // RMSprop's momentum is the second slot, as it is where there is none.
-            table.input(n.input(0)).input(n.input(1));
-            for (int i = 0; i < 2; i++) {
-                table.inputOrNothing(i < slots.size() ? slots.get(i) : null);
-            }
-            table.output(n.output());
-            for (int i = 0; i < 2; i++) {
-                table.outputOrNothing(i < slots.size() ? n.outputs().get(1 + i) : null);
-            }
-            table.place(n.output().shape(), layout.apply(n.input(1)), layout.apply(n.output()));
-            table.writer.real((float) op.factor()).real((float) op.weightDecay());
+        List<Node> averages = new ArrayList<>();
+        List<Node> stepped = new ArrayList<>();
+        s.nodes().forEach(n -> (n.op() instanceof Update.Average ? averages : stepped).add(n));
+        for (Node n : stepped) {
+            Node average = averages.stream().filter(a -> a.input(1).equals(n.output())).findFirst().orElse(null);
+            averages.remove(average);
+            segment(table, n, average, layout);
         }
-        Update.Step op = (Update.Step) s.nodes().getFirst().op();
-        Value rates = s.nodes().getFirst().inputs().getLast();
-        call.pointer("const float", "rates", new Operand.Input(s.inputs().indexOf(rates)));
-        switch (op) {
-            case Update.Sgd u -> numbers(call, u.momentum(), 0, 0, 0).constant("KIND", 0)
-                    .constant("FLAG", u.nesterov() ? 1 : 0);
-            case Update.AdamW u -> numbers(call, 0, u.beta1(), u.beta2(), u.eps()).constant("KIND", 1).constant("FLAG", 0);
-            case Update.RmsProp u -> numbers(call, u.momentum(), 0, u.alpha(), u.eps()).constant("KIND", 2)
-                    .constant("FLAG", u.tensorflow() ? 1 : 0);
-            case Update.Lars u -> throw new IllegalArgumentException("no kernel computes " + u);
+        int blocks = table.blocks;
+        averages.forEach(a -> segment(table, a, layout));
+        Node first = s.nodes().getFirst();
+        call.pointer("const float", "rates", input(s, rates(first)));
+        List<Value> factors = stepped.isEmpty() ? List.of() : factors(stepped.getFirst());
+        operandOrNothing(call, s, "scale", factors.isEmpty() ? null : factors.getFirst());
+        operandOrNothing(call, s, "scaling", factors.size() < 2 ? null : factors.getLast());
+        boolean norms = !stepped.isEmpty() && stepped.getFirst().op() instanceof Update.Lars;
+        if (norms) {
+            call.pointer("const float", "squares", new Operand.Workspace(0));
+        } else {
+            call.nothing("const float", "squares");
         }
-        return table.start(call);
+        call.integer("stepped", blocks)
+                .real("average_share", s.nodes().getLast().op() instanceof Update.Average a ? 1 - a.decay() : 0);
+        numbers(call, (Update) (stepped.isEmpty() ? first : stepped.getFirst()).op());
+        KernelCalls update = table.start(call, norms ? 4 * THREADS : 0);
+        if (!norms) {
+            return update;
+        }
+        List<Value> measured = Stream.of(0, 1).flatMap(i -> stepped.stream().map(n -> n.input(i))).toList();
+        return new KernelCalls(List.of(GradientNorm.squares(s, measured), update.calls().getFirst()), 8L * blocks);
     }
 
-    private static CallBuilder numbers(CallBuilder call, double momentum, double beta1, double beta2, double eps) {
+    private static Operand input(Subgraph s, Value v) {
+        return new Operand.Input(s.inputs().indexOf(v));
+    }
+
+    private static void operandOrNothing(CallBuilder call, Subgraph s, String field, Value v) {
+        if (v == null) {
+            call.nothing("const float", field);
+        } else {
+            call.pointer("const float", field, input(s, v));
+        }
+    }
+
+    private static void segment(Table table, Node n, Node average, Function<Value, Layout> layout) {
+        Update op = (Update) n.op();
+        List<Value> slots = n.inputs().subList(2, op.ratesAt());
+        table.input(n.input(0)).input(n.input(1));
+        // RMSprop's momentum is the second slot, as it is where there is none.
+        for (int i = 0; i < 2; i++) {
+            table.inputOrNothing(i < slots.size() ? slots.get(i) : null);
+        }
+        table.inputOrNothing(average == null ? null : average.input(0));
+        table.output(n.output());
+        for (int i = 0; i < 2; i++) {
+            table.outputOrNothing(i < slots.size() ? n.outputs().get(1 + i) : null);
+        }
+        table.outputOrNothing(average == null ? null : average.output());
+        table.place(n.output().shape(), layout.apply(n.input(1)), layout.apply(n.output()));
+        boolean steps = op instanceof Update.Step;
+        table.writer.real((float) (steps ? ((Update.Step) op).factor() : 1))
+                .real((float) (steps ? ((Update.Step) op).weightDecay() : 0));
+    }
+
+    /** Of a state that another launch has changed. */
+    private static void segment(Table table, Node average, Function<Value, Layout> layout) {
+        table.input(average.input(1));
+        for (int i = 0; i < 3; i++) {
+            table.inputOrNothing(null);
+        }
+        table.input(average.input(0));
+        for (int i = 0; i < 3; i++) {
+            table.outputOrNothing(null);
+        }
+        table.output(average.output());
+        table.place(average.output().shape(), layout.apply(average.input(1)), layout.apply(average.output()));
+        table.writer.real(1).real(0);
+    }
+
+    private static void numbers(CallBuilder call, Update op) {
+        switch (op) {
+            case Update.Sgd u -> numbers(call, u.momentum(), 0, 0, 0, 0).constant("KIND", 0)
+                    .constant("FLAG", u.nesterov() ? 1 : 0);
+            case Update.AdamW u -> numbers(call, 0, u.beta1(), u.beta2(), u.eps(), 0).constant("KIND", 1).constant("FLAG", 0);
+            case Update.RmsProp u -> numbers(call, u.momentum(), 0, u.alpha(), u.eps(), 0).constant("KIND", 2)
+                    .constant("FLAG", u.tensorflow() ? 1 : 0);
+            case Update.Lars u -> numbers(call, u.momentum(), 0, 0, u.eps(), u.coefficient()).constant("KIND", 3)
+                    .constant("FLAG", 0);
+            case Update.Accumulate u -> numbers(call, 0, 0, 0, 0, 1.0 / u.batches()).constant("KIND", 4)
+                    .constant("FLAG", 0);
+            case Update.Average u -> numbers(call, 0, 0, 0, 0, 0).constant("KIND", 0).constant("FLAG", 0);
+        }
+    }
+
+    /** @param share LARS's coefficient, or a micro-batch's share of a step */
+    private static CallBuilder numbers(CallBuilder call, double momentum, double beta1, double beta2, double eps,
+                                       double share) {
         return call.real("momentum", momentum).real("beta1", beta1).real("one_less_beta1", 1 - beta1).real("beta2", beta2)
                 .real("one_less_beta2", 1 - beta2).real("log_beta1", Math.log(beta1)).real("log_beta2", Math.log(beta2))
-                .real("eps", eps).constant("MOMENTUM", momentum == 0 ? 0 : 1);
+                .real("eps", eps).real("share", share).constant("MOMENTUM", momentum == 0 ? 0 : 1);
     }
 
     /** The segments of a launch and the blocks that they take. */
@@ -164,10 +259,10 @@ final class WeightTables {
             return 2;
         }
 
-        KernelCalls start(CallBuilder call) {
+        KernelCalls start(CallBuilder call, int shared) {
             call.pointer("const void", "table", new Operand.Table());
             call.integer("segments", segments).constant("CHUNK", CHUNK).table(writer.done());
-            return new KernelCalls(List.of(call.build(KernelCall.Grid.of(blocks, THREADS))), 0);
+            return new KernelCalls(List.of(call.build(new KernelCall.Grid(blocks, 1, 1, THREADS, 1, shared))), 0);
         }
     }
 }

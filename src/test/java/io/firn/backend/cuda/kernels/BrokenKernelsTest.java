@@ -57,6 +57,20 @@ class BrokenKernelsTest {
             new Fault("a step that does not wait", "excitation forward 3", "});\n  __syncthreads();", "});", ""),
             new Fault("a tail that is left out", "update Sgd[momentum=0.9, weightDecay=1.0E-4", "i < end; i++", "i < end - 1; i++",
                     "is "),
+            new Fault("a step by gradients that are not finite",
+                    "update Sgd[momentum=0.9, weightDecay=1.0E-4, nesterov=false, factor=1.0] SKIPPED",
+                    "s.g && scale != 0.f", "s.g", "NaN"),
+            new Fault("skipped steps that are counted",
+                    "update AdamW[beta1=0.9, beta2=0.999, eps=1.0E-8, weightDecay=0.01, factor=0.5] UNSCALED",
+                    "a.scaling ? a.scaling[2] : 0.f", "0.f", "is "),
+            new Fault("a scale that stays in the norm", "clip unscale to 1.0", "sqrtf(sum) / scale", "sqrtf(sum)", "is "),
+            new Fault("a norm of one block", "clip to 0.5", "i < a.blocks", "i < 1", "is "),
+            new Fault("averages of the weights before",
+                    "update Sgd[momentum=0.9, weightDecay=1.0E-4, nesterov=true, factor=1.0] CLIPPED",
+                    "averaged(a, m.at[i], w.at[i])", "averaged(a, m.at[i], g.at[i])", "is "),
+            new Fault("a trust of the first block alone",
+                    "update Lars[momentum=0.9, coefficient=0.001, eps=1.0E-8, weightDecay=1.0E-4, factor=1.0] NONE",
+                    "i * CHUNK < s.elements", "i < 1", "is "),
             new Fault("the last maximum of equal ones", "max_pool bf16", "x > best[i]", "x >= best[i] - 0.5f", "is "));
 
     private static final List<KernelCase> EVERY = KernelsTest.every();

@@ -2,6 +2,7 @@ package io.firn.backend.cuda.kernels;
 
 import io.firn.graph.Activation;
 import io.firn.graph.Activation.Kind;
+import io.firn.graph.Clipping;
 import io.firn.graph.Conversion;
 import io.firn.graph.DType;
 import io.firn.graph.Linear;
@@ -9,6 +10,7 @@ import io.firn.graph.Loss;
 import io.firn.graph.Normalization;
 import io.firn.graph.Pooling;
 import io.firn.graph.Rates;
+import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
 import io.firn.graph.Type;
@@ -32,10 +34,26 @@ final class OtherCases {
         cases.add(casts(DType.F32, DType.F16, Layout.DENSE, Layout.DENSE));
         cases.add(casts(DType.BF16, DType.F32, Layout.NHWC, Layout.DENSE));
         cases.add(fold());
-        for (Update op : List.of(new Update.Sgd(0.9, 1e-4, true, 1), new Update.Sgd(0.9, 1e-2, false, 2),
+        for (Update.Step op : List.of(new Update.Sgd(0.9, 1e-4, true, 1), new Update.Sgd(0.9, 1e-2, false, 2),
                 new Update.Sgd(0, 1e-4, false, 1), new Update.AdamW(0.9, 0.999, 1e-8, 1e-2, 0.5),
-                new Update.RmsProp(0.9, 1e-3, true, 0.9, 1e-5, 1), new Update.RmsProp(0.99, 1e-8, false, 0, 0, 1))) {
-            cases.add(update(op));
+                new Update.RmsProp(0.9, 1e-3, true, 0.9, 1e-5, 1), new Update.RmsProp(0.99, 1e-8, false, 0, 0, 1),
+                new Update.Lars(0.9, 1e-3, 1e-8, 1e-4, 1), new Update.Lars(0.9, 1e-3, 1e-8, 0, 1))) {
+            cases.add(update(op, Factor.NONE, false));
+            cases.add(update(op, Factor.CLIPPED, true));
+        }
+        cases.add(update(new Update.AdamW(0.9, 0.999, 1e-8, 1e-2, 0.5), Factor.UNSCALED, true));
+        cases.add(update(new Update.Sgd(0.9, 1e-4, false, 1), Factor.SKIPPED, true));
+        cases.add(update(new Update.Lars(0.9, 1e-3, 1e-8, 1e-4, 1), Factor.SKIPPED, false));
+        cases.add(averages());
+        cases.add(accumulate(0));
+        cases.add(accumulate(1));
+        for (double most : new double[] {0.5, 1e6}) {
+            cases.add(clip(most));
+        }
+        for (double[] state : new double[][] {{0, 5, 2}, {-3, 1999, 0}, {8, 1999, 7}}) {
+            cases.add(unscale(1, state, 1));
+            cases.add(unscale(Double.POSITIVE_INFINITY, state, Double.NaN));
+            cases.add(unscale(Double.POSITIVE_INFINITY, state, Double.POSITIVE_INFINITY));
         }
         for (int[] s : new int[][] {{5, 37, 3}, {70, 100, 33}, {600, 20, 500}}) {
             cases.add(product("forward", new Linear.Forward(), s, Type.f32(s[0], s[1]), Type.f32(s[2], s[1]), Type.f32(s[2])));
@@ -61,6 +79,7 @@ final class OtherCases {
         cases.add(loss(0, true, false));
         cases.add(loss(0.2, false, true));
         cases.add(mixedLoss(0.1));
+        cases.add(scaledLoss());
         return cases;
     }
 
@@ -90,17 +109,34 @@ final class OtherCases {
         return k.layout(w, Layout.DENSE).layout(y, Layout.NHWC).stores(y);
     }
 
-    private static KernelCase update(Update op) {
-        KernelCase k = start(OwnKernels.UPDATE, op);
+    /** What a step takes after its rates. */
+    private enum Factor {
+        NONE, CLIPPED, UNSCALED, SKIPPED
+    }
+
+    private static final List<Shape> TRAINED = List.of(Shape.of(5, 7, 3, 3), Shape.of(3), Shape.of(70, 65), Shape.of(8, 4, 5, 5));
+
+    private static KernelCase update(Update.Step op, Factor factor, boolean averaged) {
+        KernelCase k = start(OwnKernels.UPDATE, op + " " + factor + (averaged ? " averaged" : ""));
         Value rates = k.rates(0.01, 7);
+        List<Value> factors = switch (factor) {
+            case NONE -> List.of();
+            case CLIPPED -> List.of(scalar(k, 0.375));
+            case UNSCALED -> List.of(scalar(k, 0x1p-3), k.input(Scaling.TYPE, new double[] {-13, 4, 3}));
+            case SKIPPED -> List.of(scalar(k, 0), k.input(Scaling.TYPE, new double[] {-1, 0, 7}));
+        };
         List<Value> out = new ArrayList<>();
-        for (Shape s : List.of(Shape.of(5, 7, 3, 3), Shape.of(3), Shape.of(70, 65), Shape.of(8, 4, 5, 5))) {
+        List<Value> stepped = new ArrayList<>();
+        for (Shape s : TRAINED) {
             Type t = new Type(DType.F32, s);
-            List<Value> in = new ArrayList<>(List.of(k.input(t), k.input(t)));
+            double[] broken = new double[(int) s.elements()];
+            Arrays.fill(broken, Double.NaN);
+            List<Value> in = new ArrayList<>(List.of(k.input(t), factor == Factor.SKIPPED ? k.input(t, broken) : k.input(t)));
             for (String slot : op.slots()) {
                 in.add(slot.contains("sq") ? k.positive(t) : k.input(t));
             }
             in.add(rates);
+            in.addAll(factors);
             List<Value> results = k.b.addAll("u" + out.size(), op, in);
             for (Value v : in) {
                 // A gradient comes as its product has left it.
@@ -109,9 +145,71 @@ final class OtherCases {
             for (int i = 0; i < results.size(); i++) {
                 k.layout(results.get(i), Layout.DENSE).over(results.get(i), in.get(i == 0 ? 0 : i + 1));
             }
+            stepped.add(results.getFirst());
             out.addAll(results);
         }
+        if (averaged) {
+            stepped.add(k.input(Type.f32(37)));
+            stepped.forEach(w -> out.add(average(k, w, rates)));
+        }
         return k.stores(out);
+    }
+
+    private static Value scalar(KernelCase k, double x) {
+        return k.input(new Type(DType.F32, Shape.SCALAR), new double[] {x});
+    }
+
+    private static Value average(KernelCase k, Value now, Value rates) {
+        Value before = dense(k, k.input(now.type()));
+        Value after = k.b.add("average" + now.id(), new Update.Average(0.99), before, now, rates);
+        k.layout(now, Layout.DENSE).layout(after, Layout.DENSE).over(after, before);
+        return after;
+    }
+
+    private static KernelCase averages() {
+        KernelCase k = start(OwnKernels.UPDATE, "averages alone");
+        Value rates = k.rates(0.01, 7);
+        return k.stores(TRAINED.stream().map(s -> average(k, k.input(new Type(DType.F32, s)), rates)).toList());
+    }
+
+    private static KernelCase accumulate(double keep) {
+        KernelCase k = start(OwnKernels.UPDATE, "sums of gradients, keeping " + keep);
+        Value rates = k.input(Rates.TYPE, new double[] {0.125, 3, 0, keep, 0, 0, 0, 0});
+        List<Value> out = new ArrayList<>();
+        for (Shape s : TRAINED) {
+            Value sum = dense(k, k.input(new Type(DType.F32, s)));
+            Value to = k.b.add("sum" + out.size(), new Update.Accumulate(3), sum, k.input(new Type(DType.F32, s)), rates);
+            k.layout(to, Layout.DENSE).over(to, sum);
+            out.add(to);
+        }
+        return k.stores(out);
+    }
+
+    private static final List<Shape> GRADIENTS = List.of(Shape.of(5, 7, 3, 3), Shape.of(3), Shape.of(130, 65), Shape.of(4096));
+
+    private static KernelCase clip(double most) {
+        KernelCase k = start(OwnKernels.CLIP, "to " + most);
+        List<Value> out = k.b.addAll("clip", new Clipping.GlobalNorm(most),
+                GRADIENTS.stream().map(s -> k.input(new Type(DType.F32, s))).toList());
+        return k.stores(out);
+    }
+
+    /** @param last one element of the last gradient */
+    private static KernelCase unscale(double most, double[] state, double last) {
+        KernelCase k = start(OwnKernels.CLIP, "unscale to %s from %s with %s".formatted(most, Arrays.toString(state), last));
+        List<Value> in = new ArrayList<>(List.of(k.input(Scaling.TYPE, state)));
+        GRADIENTS.forEach(s -> in.add(k.input(new Type(DType.F32, s), 0, 100)));
+        in.add(k.input(Type.f32(1), new double[] {last}));
+        List<Value> out = k.b.addAll("unscale", new Scaling.Unscale(most), in);
+        return k.over(out.get(2), in.getFirst()).stores(out);
+    }
+
+    private static KernelCase scaledLoss() {
+        KernelCase k = start(OwnKernels.CROSS_ENTROPY, "gradient of a scaled loss");
+        Value logits = k.input(Type.f32(6, 300), 1, 3);
+        Value labels = k.input(new Type(DType.I32, Shape.of(6)), new double[] {0, 299, -1, 17, -1, 256});
+        Value gradient = k.b.add("gradient", new Loss.SoftmaxCrossEntropyGrad(0.1), logits, labels);
+        return k.stores(k.b.add("scaled", new Scaling.Scale(), gradient, k.input(Scaling.TYPE, new double[] {-2, 0, 0})));
     }
 
     private static KernelCase product(String name, Linear op, int[] size, Type... types) {

@@ -8,6 +8,7 @@ import io.firn.graph.Counter;
 import io.firn.graph.DType;
 import io.firn.graph.Graph;
 import io.firn.graph.Rates;
+import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.State;
 import io.firn.graph.Update;
@@ -65,6 +66,7 @@ class PlanLaunchesTest {
             double deviation = s.rank() > 1 ? Math.sqrt(2.0 * s.dim(0) / s.elements()) : 0.2;
             boolean aroundOne = v.name().endsWith("running_var") || s.rank() == 1 && v.name().endsWith(".weight");
             given.put(v.name(), v.type().equals(Counter.TYPE) ? new double[] {7, 3, 11, 1, 40, 0, 0, 0}
+                    : v.name().equals(Scaling.STATE) ? new double[] {-Scaling.FIRST, 3, 1}
                     : v.type().equals(Rates.TYPE) ? new double[] {0.01, 3, 0, 0, 0, 0, 0, 0}
                     : DoubleStream.generate(() -> v.dtype() == DType.U8 ? RANDOM.nextInt(256)
                     : v.dtype() == DType.I32 ? RANDOM.nextInt(5) : aroundOne ? 1 + 0.5 * RANDOM.nextDouble()
