@@ -12,7 +12,6 @@ import argparse
 import gzip
 import json
 import os
-import platform
 import subprocess
 import tempfile
 import time
@@ -103,9 +102,21 @@ def firn(data, epochs, seed, threads):
         out = subprocess.run([str(ROOT / "firn"), "train", "--json", "--data", str(data), "--model", "resnet20", "--recipe",
                               "cifar-resnet", "--epochs", str(epochs), "--seed", str(seed), "--precision", "fp32", "--threads",
                               str(threads), "--mean", str(MEAN), "--std", str(STD), "--output", run + "/run"],
-                             check=True, capture_output=True, text=True)
+                             capture_output=True, text=True)
+        if out.returncode:
+            raise SystemExit(f"firn ended with {out.returncode}: {out.stderr}")
     r = json.loads(out.stdout)
     return r["val_top1"], r["seconds"]
+
+
+def commit():
+    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
+def processor():
+    names = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+             if line.startswith("model name")]
+    return f"{names[0]}, {len(names)} cores"
 
 
 def main():
@@ -135,7 +146,7 @@ def main():
                    "std_top1": round(float(np.std([r["top1"] for r in rows if r["system"] == s], ddof=1)), 4)
                    if a.seeds > 1 else None} for s in ("firn", "pytorch")}
     report = {"command": "benchmarks/recipes/cifar_recipe.py", "images": a.images, "test": a.test, "epochs": a.epochs,
-              "threads": a.threads, "load": os.getloadavg()[0], "machine": platform.processor() or platform.machine(),
+              "threads": a.threads, "load": os.getloadavg()[0], "machine": processor(), "firn": commit(),
               "torch": torch.__version__, "runs": rows, "summary": summary}
     print(json.dumps(summary, indent=1))
     if a.output:

@@ -53,6 +53,11 @@ public record LoaderOptions(int batch, int height, int width, int channels, Augm
                 Mixing.NONE, 1);
     }
 
+    /** Batches in an epoch of that many images. */
+    public int batchesPerEpoch(int images) {
+        return EpochOrder.batches(this, images);
+    }
+
     Transform transform() {
         return new Transform(height, width, channels, augment, resize, seed, erasing);
     }

@@ -64,7 +64,7 @@ final class Page {
     static String of(List<RunFiles> runs, String title, boolean live) {
         Chart.Charts charts = new Chart.Charts();
         List<Part> parts = List.of(
-                new Part("summary", "Summary", Optional.of(SummarySection.of(runs))),
+                new Part("summary", "Summary", Optional.of(SummarySection.of(runs, live))),
                 new Part("curves", "Curves", CurvesSection.of(runs, charts)),
                 new Part("confusion", "Confusion", ClassSections.confusion(runs)),
                 new Part("classes", "Classes", ClassSections.classes(runs)),

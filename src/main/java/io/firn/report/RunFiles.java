@@ -18,10 +18,12 @@ import java.util.SequencedMap;
  * @param name        what tells it from other runs
  * @param config      options as text, by name
  * @param environment a line for each process
+ * @param resources   what its steps took of the machine; older runs do not say
  * @param remarks     what is missing or damaged, each as a sentence
  */
 record RunFiles(String name, Optional<Curves> curves, SequencedMap<String, String> config, Optional<PlanFile> plan,
-                Optional<Validation> validation, List<JsonNode> environment, List<String> remarks) {
+                Optional<Validation> validation, List<JsonNode> environment, Optional<Resources> resources,
+                List<String> remarks) {
     private static final List<String> ANY = List.of("config.toml", "metrics.jsonl", "plan.json", "predictions.jsonl");
     private static final long LARGEST = 256L << 20;
 
@@ -42,7 +44,7 @@ record RunFiles(String name, Optional<Curves> curves, SequencedMap<String, Strin
     }
 
     RunFiles withoutRemarks() {
-        return new RunFiles(name, curves, config, plan, validation, environment, List.of());
+        return new RunFiles(name, curves, config, plan, validation, environment, resources, List.of());
     }
 
     /** Reads a file's content; whatever it throws makes a remark. */
@@ -79,7 +81,9 @@ record RunFiles(String name, Optional<Curves> curves, SequencedMap<String, Strin
             if (!Files.exists(folder.resolve("weights.safetensors"))) {
                 remarks.add("The run has not come to its end: there is no weights.safetensors.");
             }
-            return new RunFiles(name, curves, config, plan, validation, environment, remarks);
+            Optional<Resources> resources = Files.exists(folder.resolve("resources.jsonl"))
+                    ? file("resources.jsonl", "no input wait and resident memory", Resources::read) : Optional.empty();
+            return new RunFiles(name, curves, config, plan, validation, environment, resources, remarks);
         }
 
         private <T> Optional<T> file(String name, String without, Content<T> content) {

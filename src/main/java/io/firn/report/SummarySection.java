@@ -25,11 +25,14 @@ final class SummarySection {
     private SummarySection() {
     }
 
-    static DomContent of(List<RunFiles> runs) {
+    /** @param live whether the run goes on, so that where it stands comes first */
+    static DomContent of(List<RunFiles> runs, boolean live) {
         List<DomContent> parts = new ArrayList<>();
+        if (live) {
+            parts.add(tiles(LiveFacts.of(runs.getFirst())));
+        }
         if (runs.size() == 1) {
-            parts.add(dl(each(facts(runs.getFirst()).entrySet(), f -> div(dt(f.getKey()), dd(f.getValue()))))
-                    .withClass("tiles"));
+            parts.add(tiles(facts(runs.getFirst())));
         } else {
             parts.add(compared(runs));
             differences(runs).ifPresent(d -> {
@@ -46,6 +49,10 @@ final class SummarySection {
         return Html.part("summary", "Summary", parts.toArray(DomContent[]::new));
     }
 
+    private static DomContent tiles(SequencedMap<String, String> facts) {
+        return dl(each(facts.entrySet(), f -> div(dt(f.getKey()), dd(f.getValue())))).withClass("tiles");
+    }
+
     private static SequencedMap<String, String> facts(RunFiles run) {
         SequencedMap<String, String> facts = new LinkedHashMap<>();
         List<Curves.Epoch> epochs = run.curves().map(Curves::epochs).orElse(List.of());
@@ -57,6 +64,9 @@ final class SummarySection {
         facts.put("Images/s, median", Text.fixed(run.curves().map(Curves::throughput).orElse(Double.NaN), 0));
         facts.put("Time", Text.duration(epochs.isEmpty() ? Double.NaN
                 : epochs.stream().mapToDouble(Curves.Epoch::seconds).sum()));
+        facts.put("Input wait", Text.percent(run.resources().map(Resources::inputWait).orElse(Double.NaN)));
+        facts.put("Memory planned, MB", run.plan().map(p -> Text.megabytes(p.memory("total"))).orElse("–"));
+        facts.put("Memory resident, MB", run.resources().map(r -> Text.megabytes(r.resident())).orElse("–"));
         facts.put("Parameters", run.plan().map(p -> Text.count(p.parameters())).orElse("–"));
         return facts;
     }

@@ -21,16 +21,17 @@ import java.util.List;
  * @param started   when, in UTC
  * @param command   the command line's words; empty for a training that a Java program asked for
  * @param step      steps that were done before
+ * @param steps     of the whole run
  * @param firn      its version; null where it was not packaged
  * @param libraries what computes, with versions
  */
-record Environment(String started, List<String> command, long step, String firn, String java, String system,
+record Environment(String started, List<String> command, long step, long steps, String firn, String java, String system,
                    Machine machine, Target target, String libraries) {
     private static final JsonMapper JSON = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE).build();
 
     static Environment here(Setup s, List<String> command, long step) {
-        return new Environment(Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(), command, step,
+        return new Environment(Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(), command, step, s.totalSteps(),
                 Environment.class.getPackage().getImplementationVersion(),
                 System.getProperty("java.vm.name") + " " + Runtime.version(),
                 "%s %s %s".formatted(System.getProperty("os.name"), System.getProperty("os.version"),

@@ -20,6 +20,11 @@ final class ResidentMemory {
         return new ResidentMemory(bytes("VmRSS:"), bytes("VmHWM:"));
     }
 
+    /** Bytes of this process that are resident now; 0 where the system does not say. */
+    static long bytes() {
+        return bytes("VmRSS:");
+    }
+
     /** Bytes by which the process has grown since then at its largest; an older, higher peak hides one in between. */
     long growth() {
         long peak = bytes("VmHWM:");

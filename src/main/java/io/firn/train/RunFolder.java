@@ -134,6 +134,11 @@ public final class RunFolder implements AutoCloseable {
         return root.resolve("metrics.jsonl");
     }
 
+    /** What steps took of the machine (see {@link Resources}). */
+    public Path resources() {
+        return root.resolve("resources.jsonl");
+    }
+
     /** The last weights, written at the end. */
     public Path weights() {
         return root.resolve("weights.safetensors");

@@ -258,6 +258,12 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
         return loader.batchesPerEpoch() / options.update().gradAccumulation();
     }
 
+    /** Steps of the whole run. */
+    long totalSteps() {
+        return options.recipe().totalSteps(training(share()).batchesPerEpoch(train.size())
+                / options.update().gradAccumulation());
+    }
+
     private void checkSteps() {
         if (imagesPerStep() > train.size()) {
             throw UserError.usage("--grad-accumulation %d with --batch %d takes %,d images a step, and there are %,d to train "

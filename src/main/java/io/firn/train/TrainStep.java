@@ -25,6 +25,7 @@ final class TrainStep {
     private final long seed;
     private final float[] scalar = new float[1];
     private long ns;
+    private long waitNs;
 
     /**
      * A step that was begun.
@@ -91,7 +92,9 @@ final class TrainStep {
     }
 
     private void fill(TrainInputs in, Batches batches, double rate, long step, int micro, int first, boolean stop) {
+        long asked = System.nanoTime();
         try (Batch batch = batches.next()) {
+            waitNs += System.nanoTime() - asked;
             in.fill(batch, rate, step, micro, seed, first, stop);
         }
     }
@@ -123,5 +126,10 @@ final class TrainStep {
     /** Nanoseconds that the device's steps took so far. */
     long ns() {
         return ns;
+    }
+
+    /** Nanoseconds that were waited for images so far. */
+    long waitNs() {
+        return waitNs;
     }
 }

@@ -20,7 +20,7 @@ final class Trainer implements AutoCloseable {
 
     private final Setup setup;
     private final Team team;
-    /** Null on all ranks but the first, as are metrics and events. */
+    /** Null on all ranks but the first, as are metrics, events and resources. */
     private final RunFolder folder;
     private final Session session;
     private final TuningTable tuning;
@@ -28,6 +28,7 @@ final class Trainer implements AutoCloseable {
     private final Progress progress;
     private final Metrics metrics;
     private final EventFile events;
+    private final Resources resources;
     private final CachedImages images;
     private final Loader loader;
     private final Optional<Loader> validation;
@@ -45,6 +46,7 @@ final class Trainer implements AutoCloseable {
     private Double trainLoss;
     private final long started = System.nanoTime();
     private long lineAt;
+    private long waitedNs;
     private long checkpointAt = System.nanoTime();
     private long checkpointed;
     private long loopNs;
@@ -85,7 +87,9 @@ final class Trainer implements AutoCloseable {
         checkpointed = at.step();
         metrics = team.leads() ? Metrics.resume(folder.metrics(), at.step(), at.epochLines(total)) : null;
         events = team.leads() ? EventFile.start(folder.root(), at.step()) : null;
-        progress = Progress.of("train", total, at.step(), log);
+        resources = team.leads() ? new Resources(folder.resources(), events, ResidentMemory::bytes) : null;
+        progress = Progress.of("train", total, at.step(),
+                new Progress.Memory(session.program().bytes(), ResidentMemory::bytes), log);
     }
 
     /** Trains to the end of the phase, and where that is the run's, writes the weights. */
@@ -193,10 +197,17 @@ final class Trainer implements AutoCloseable {
 
     private void log(float loss, TrainStep.Begun begun) {
         long now = System.nanoTime();
-        double speed = setup.imagesPerStep() / ((now - lineAt) / 1e9);
+        long ns = now - lineAt;
+        long waitNs = step.waitNs() - waitedNs;
         lineAt = now;
-        record(new Metrics.Step(at.step(), at.epoch(), loss, begun.rate(), (float) speed, begun.gradientNorm()));
-        progress.step(at.step(), loss, speed);
+        waitedNs = step.waitNs();
+        record(new Metrics.Step(at.step(), at.epoch(), loss, begun.rate(), (float) (setup.imagesPerStep() / (ns / 1e9)),
+                begun.gradientNorm()));
+        Progress.Step done = new Progress.Step(at.step(), loss, begun.rate(), setup.imagesPerStep(), ns, waitNs);
+        progress.step(done);
+        if (team.leads()) {
+            resources.step(done);
+        }
     }
 
     private void record(Metrics.Line line) {
@@ -318,10 +329,11 @@ final class Trainer implements AutoCloseable {
             progress.say("%d steps were skipped: their gradients were not finite".formatted(skipped));
         }
         double seconds = loopNs / 1e9;
-        return new RunSummary(team.leads() ? folder.root().toString() : null, model.name(), at.epochLines(at.step()), at.step(), trainLoss,
+        return new RunSummary(team.leads() ? folder.root().toString() : null, model.name(), at.epochLines(at.step()),
+                at.step(), trainLoss,
                 last == null ? null : last.loss(), last == null ? null : last.top1(), at.best() < 0 ? null : at.best(),
                 (System.nanoTime() - started) / 1e9, steps * setup.imagesPerStep() / Math.max(1e-9, seconds),
-                step.ns() / (double) Math.max(1, loopNs));
+                step.ns() / (double) Math.max(1, loopNs), step.waitNs() / (double) Math.max(1, loopNs));
     }
 
     @Override

@@ -42,7 +42,7 @@ class TrainCommandsTest {
         assertThat(trained.code()).as(trained.err()).isZero();
         assertThat(fields(trained.json())).contains("run", "epochs", "steps", "best_top1", "seconds", "images_per_s");
         assertThat(trained.json().get("steps").asInt()).isEqualTo(4);
-        assertThat(trained.err()).contains("train: step 4 of 4, loss ");
+        assertThat(trained.err()).contains("train: step 4 of 4, loss ").contains(" MB resident");
     }
 
     /** Trains a small net on the shared data; options that are given replace the usual ones. */
@@ -79,10 +79,11 @@ class TrainCommandsTest {
     @Test
     void theRunKeepsItsCommandAndWhereItRan() throws IOException {
         JsonNode kept = new ObjectMapper().readTree(run.resolve("environment.jsonl").toFile());
-        assertThat(fields(kept)).containsExactly("started", "command", "step", "firn", "java", "system", "machine", "target",
+        assertThat(fields(kept)).containsExactly("started", "command", "step", "steps", "firn", "java", "system", "machine", "target",
                 "libraries");
         List<String> words = StreamSupport.stream(kept.get("command").spliterator(), false).map(JsonNode::asText).toList();
         assertThat(words).startsWith("firn", "train").containsSequence("--max-steps", "4").endsWith("--json");
+        assertThat(kept.get("steps").asInt()).isEqualTo(4);
         assertThat(kept.get("machine").get("cores").asInt()).isPositive();
     }
 

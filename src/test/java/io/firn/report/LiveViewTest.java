@@ -68,6 +68,25 @@ class LiveViewTest {
     }
 
     @Test
+    void saysWhereTheRunStands() throws Exception {
+        Files.writeString(run.resolve("metrics.jsonl"), """
+                {"kind":"step","step":1,"epoch":0,"loss":2.5,"lr":0.1,"images_per_s":50.0}
+                {"kind":"step","step":2,"epoch":0,"loss":1.5,"lr":0.05,"images_per_s":50.0}
+                """);
+        Files.writeString(run.resolve("resources.jsonl"), """
+                {"step":1,"seconds":4.0,"images_per_s":50.0,"input_wait":0.02,"resident_bytes":5000000}
+                {"step":2,"seconds":4.0,"images_per_s":48.0,"input_wait":0.4,"resident_bytes":5000000}
+                """);
+        Files.writeString(run.resolve("config.toml"), "batch = 100\ngrad-accumulation = 2\n");
+        Files.writeString(run.resolve("environment.jsonl"), "{\"step\":0,\"steps\":12}\n");
+        view.show(run);
+        assertThat(Jsoup.parse(get(view.address()).body()).select(".tiles dt, .tiles dd").eachText())
+                .startsWith("Step", "2 of 12", "Time left", "40.0 s", "Loss now", "1.5000", "Rate now", "0.05000", "Images/s now",
+                        "48.0", "What limits", "input (40 % input wait)");
+        assertThat(Report.of(List.of(run)).html()).doesNotContain("Time left");
+    }
+
+    @Test
     void aReportThatStandsByItselfMayFetchNothing() throws IOException {
         Files.writeString(run.resolve("metrics.jsonl"), STEP.formatted(1));
         assertThat(Report.of(List.of(run)).html()).doesNotContain("connect-src", "fetch(");

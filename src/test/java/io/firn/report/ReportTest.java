@@ -64,6 +64,10 @@ class ReportTest {
         write(run, "environment.jsonl", """
                 {"started":"2026-01-01T00:00:00Z","command":["firn","train","--data",%s],"step":0,"machine":{"processor":"<i>"}}
                 """.formatted(JSON.writeValueAsString(HOSTILE)));
+        write(run, "resources.jsonl", """
+                {"step":1,"seconds":2.0,"images_per_s":100.0,"input_wait":0.1,"resident_bytes":5000000}
+                {"step":3,"seconds":6.0,"images_per_s":200.0,"input_wait":0.3,"resident_bytes":4000000}
+                """);
         write(run, "weights.safetensors", "");
     }
 
@@ -93,7 +97,9 @@ class ReportTest {
                 "images", "calibration", "memory", "launches", "environment");
         assertThat(page.select("nav a").eachAttr("href")).allMatch(h -> page.getElementById(h.substring(1)) != null);
         assertThat(page.select(".tiles dt, .tiles dd").eachText()).containsSequence("Best top-1", "75.00 %")
-                .containsSequence("Lowest validation loss", "1.2500").containsSequence("Parameters", "1,234");
+                .containsSequence("Lowest validation loss", "1.2500").containsSequence("Parameters", "1,234")
+                .containsSequence("Input wait", "25.00 %").containsSequence("Memory planned, MB", "4.0")
+                .containsSequence("Memory resident, MB", "5.0");
         assertThat(page.select("div.notice")).isEmpty();
 
         JsonNode loss = charts(page).get(0);

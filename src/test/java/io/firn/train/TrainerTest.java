@@ -87,8 +87,13 @@ class TrainerTest {
             assertThat(files.map(p -> p.getFileName().toString().replaceFirst("(tfevents).*", "$1")))
                     .containsExactlyInAnyOrder(".lock", "config.toml", "metrics.jsonl", "plan.json", "weights.safetensors",
                             "best.safetensors", "checkpoint", "events.out.tfevents", "environment.jsonl",
-                            "predictions.jsonl", "report.html");
+                            "predictions.jsonl", "report.html", "resources.jsonl");
         }
+        JsonNode resources = new ObjectMapper().readTree(Files.readAllLines(run.resolve("resources.jsonl")).getFirst());
+        assertThat(resources.properties().stream().map(Map.Entry::getKey)).containsExactly("step", "seconds", "images_per_s",
+                "input_wait", "resident_bytes");
+        assertThat(resources.get("input_wait").asDouble()).isBetween(0.0, 1.0);
+        assertThat(resources.get("resident_bytes").asLong()).isGreaterThan(50_000_000);
         List<JsonNode> lines = metrics(run);
         assertThat(lines.stream().filter(l -> l.get("kind").asText().equals("step"))).hasSize(24)
                 .allSatisfy(l -> assertThat(l.properties().stream().map(Map.Entry::getKey)).containsExactly("kind", "step",
