@@ -4,6 +4,7 @@ import io.firn.plan.Launch;
 import io.firn.plan.Plan;
 import io.firn.plan.Program;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 
 /**
  * A program loaded on a device, ready to be stepped: memory is allocated, kernels are built, and a step is one loop. Not
@@ -62,6 +63,22 @@ public interface Session extends AutoCloseable {
 
     /** Copies an f32 output of the last step, in logical row-major order, into {@code to}. */
     void output(Plan plan, String name, float[] to);
+
+    /**
+     * The memory of an f32 output itself, in logical row-major order, where it lies in this process: what the next step
+     * overwrites, and what is gone once the session is closed. Empty elsewhere: there {@link #output} copies.
+     */
+    default Optional<MemorySegment> memory(Plan plan, String output) {
+        return Optional.empty();
+    }
+
+    /**
+     * The same of a state, in torchvision's layout; for reading, since what was prepared from it does not follow what is
+     * written there: {@link #writeState} replaces it.
+     */
+    default Optional<MemorySegment> stateMemory(String name) {
+        return Optional.empty();
+    }
 
     /** Copies a state, in torchvision's layout, into {@code to}. */
     void readState(String name, float[] to);

@@ -21,8 +21,8 @@ import picocli.CommandLine.Parameters;
 /** {@code firn predict}. */
 @Command(name = "predict", header = "Names the classes of images.",
         description = {"", "An image that cannot be read is told of; the others are predicted, and the exit code is 3. "
-                + "The file of --logits is written for all images or not at all; that of --output has a line for each "
-                + "image, with the reason where it could not be read."},
+                + "The files of --logits and --features are written for all images or not at all; that of "
+                + "--output has a line for each image, with the reason where it could not be read."},
         footer = {"", "Examples: firn predict --init runs/first shoe.png photos/",
                 "          firn predict --init runs/first shard-000.tar shard-001.tar --output found.csv --tta mirror"})
 final class PredictCommand implements Runnable {
@@ -36,6 +36,10 @@ final class PredictCommand implements Runnable {
     @Option(names = "--output", paramLabel = "FILE",
             description = "Write a line for each image into a file that ends with .csv or .jsonl.")
     private Path file;
+
+    @Option(names = "--features", paramLabel = "FILE", description = "Write what the classifier reads of each image, and "
+            + "its logits, to a safetensors file for other programs.")
+    private Path features;
 
     @Option(names = "--top", paramLabel = "N", defaultValue = "5",
             description = "Classes to name, the most probable first (default: ${DEFAULT-VALUE}).")
@@ -54,6 +58,10 @@ final class PredictCommand implements Runnable {
     @Override
     public void run() {
         try (Classifier net = classifier.open()) {
+            if (features != null) {
+                writeFeatures(net);
+                return;
+            }
             if (file != null) {
                 write(net);
                 return;
@@ -81,6 +89,17 @@ final class PredictCommand implements Runnable {
                 () -> String.format(Locale.ROOT, "%s: %s images, %.0f images/s%n", file, Console.count(t.images()),
                         t.imagesPerSecond()));
         check(t.damaged(), t.images(), "; %s says why".formatted(file));
+    }
+
+    private void writeFeatures(Classifier net) {
+        if (logits != null || file != null || views != Views.NONE) {
+            throw UserError.usage("--features excludes --output, --logits and --tta: give it alone");
+        }
+        Throughput t = net.features(images, features);
+        check(t.damaged(), t.images(), "; %s was not written".formatted(features));
+        output.print(new Written(features.toString(), t.images(), t.damaged(), t.imagesPerSecond()),
+                () -> String.format(Locale.ROOT, "%s: %s images, %.0f images/s%n", features, Console.count(t.images()),
+                        t.imagesPerSecond()));
     }
 
     private static void check(int damaged, int read, String rest) {

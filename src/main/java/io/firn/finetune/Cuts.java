@@ -68,9 +68,16 @@ final class Cuts {
         return taps;
     }
 
-    /** What to freeze so that all behind a tap is trained: {@code head} where nothing but the classifier is. */
+    /**
+     * What to freeze so that all behind a tap is trained: {@code head} where nothing but the classifier is, and the whole
+     * stage's name where one begins there, so that equal cuts have equal names.
+     */
     static String after(Model model, String tap) {
         int index = model.blocks().indexOf(tap);
-        return index < 0 || index == model.blocks().size() - 1 ? "head" : until(model.blocks().get(index + 1));
+        if (index < 0 || index == model.blocks().size() - 1) {
+            return "head";
+        }
+        String next = model.blocks().get(index + 1);
+        return until(stage(next).equals(stage(tap)) ? next : stage(next));
     }
 }

@@ -80,7 +80,7 @@ record Measurement(int[] labels, SequencedMap<String, float[][]> features, Seque
         GraphBuilder b = GraphBuilder.from(g);
         if (look != Look.FIRST_NORM) {
             Node head = head(g);
-            taps.forEach(tap -> b.output(TAP + tap, tap.equals(head.name()) ? pooled(g, head)
+            taps.forEach(tap -> b.output(TAP + tap, tap.equals(head.name()) ? model.features()
                     : b.add(TAP + tap, new Pooling.GlobalAverage(), model.blockOutput(tap))));
         }
         for (Node n : g.nodes()) {
@@ -107,12 +107,6 @@ record Measurement(int[] labels, SequencedMap<String, float[][]> features, Seque
             throw new IllegalStateException(last + " is no classifier");
         }
         return last;
-    }
-
-    /** What the classifier reads, before anything is dropped from it. */
-    private static Value pooled(Graph g, Node head) {
-        return g.nodes().reversed().stream().filter(n -> n.op() instanceof Pooling.GlobalAverage).findFirst()
-                .map(Node::output).orElse(head.input(0));
     }
 
     private static Measurement run(Session session, Dataset sample, Preprocessing p, int batch, int workers,

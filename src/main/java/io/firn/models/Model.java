@@ -3,6 +3,7 @@ package io.firn.models;
 import io.firn.graph.Graph;
 import io.firn.graph.Node;
 import io.firn.graph.Op;
+import io.firn.graph.Pooling;
 import io.firn.graph.Value;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -31,6 +32,12 @@ public record Model(String name, ModelOptions options, Graph graph, SequencedMap
     public Value blockOutput(String block) {
         Op.check(blocks.contains(block), "%s is no block of %s", block, name);
         return graph.nodes().reversed().stream().filter(n -> n.name().startsWith(block + ".")).findFirst()
+                .map(Node::output).orElseThrow();
+    }
+
+    /** What the classifier reads, before anything is dropped from it: [N, features]. */
+    public Value features() {
+        return graph.nodes().reversed().stream().filter(n -> n.op() instanceof Pooling.GlobalAverage).findFirst()
                 .map(Node::output).orElseThrow();
     }
 

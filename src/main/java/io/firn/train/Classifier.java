@@ -8,6 +8,8 @@ import io.firn.data.Datasets;
 import io.firn.data.Loader;
 import io.firn.data.Splits;
 import io.firn.error.UserError;
+import io.firn.graph.GraphBuilder;
+import io.firn.models.Model;
 import io.firn.plan.PlanRequest;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
@@ -173,6 +175,44 @@ public final class Classifier implements AutoCloseable {
     }
 
     /**
+     * Writes what the classifier reads of each image, and its logits, into a safetensors file: {@code features} and
+     * {@code logits}, a row an image in the order given. Without any damaged image only; the file is left alone else.
+     *
+     * @return how many images were read, and how many not
+     */
+    public Throughput features(List<Path> images, Path file) {
+        Dataset files = Datasets.unlabelled(images, remarks::say);
+        Map<String, DamagedImage> damaged = new ConcurrentHashMap<>();
+        int batch = batch(files.size());
+        FeatureFile rows = new FeatureFile();
+        long start = System.nanoTime();
+        try (ForwardPass pass = forward(batch); Loader loader = loader(files, damaged, batch)) {
+            start = System.nanoTime();
+            rows.add(pass, loader, files::describe, done(files));
+        }
+        Throughput t = new Throughput(rows.images(), files.size() - rows.images(), (System.nanoTime() - start) / 1e9);
+        if (t.damaged() == 0) {
+            rows.write(file, net.card().classes());
+        }
+        return t;
+    }
+
+    /** The network for pixels in memory, planned for batches of that many images. */
+    public ForwardPass forward(int batch) {
+        Range.atLeast("batch", batch, 1);
+        Preprocessing p = net.card().preprocessing();
+        Model model = net.card().build(batch);
+        GraphBuilder graph = GraphBuilder.from(model.graph());
+        graph.output(ForwardPass.FEATURES, model.features());
+        Program program = backend.plan(TuningTable.EMPTY, List.of(new PlanRequest(ForwardPass.PLAN, graph.build(), p.mean(),
+                p.std(), precision, Optional.empty())));
+        Plans.checkMemory(backend, program, batch, p.inOrder(batch, 1));
+        Session forward = backend.load(program);
+        net.tensors().forEach((name, t) -> forward.writeState(name, t.data()));
+        return new ForwardPass(forward);
+    }
+
+    /**
      * Metrics on the validation part of a data set, or all of it where it is not divided.
      *
      * @param data a path or a built-in name
@@ -235,10 +275,13 @@ public final class Classifier implements AutoCloseable {
     }
 
     private Loader loader(Dataset set, Map<String, DamagedImage> damaged) {
+        inference(set, Views.NONE);
+        return loader(set, damaged, session.program().plan(Plans.EVALUATE).batch());
+    }
+
+    private Loader loader(Dataset set, Map<String, DamagedImage> damaged, int batch) {
         int workers = compute.workers != null ? compute.workers
                 : Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 16);
-        inference(set, Views.NONE);
-        int batch = session.program().plan(Plans.EVALUATE).batch();
         return new Loader(set, net.card().preprocessing().inOrder(batch, workers), d -> {
             damaged.put(d.file(), d);
             remarks.say("cannot use an image: " + d.getMessage());

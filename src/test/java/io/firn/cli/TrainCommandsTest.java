@@ -2,10 +2,14 @@ package io.firn.cli;
 
 import static io.firn.cli.CommandLineRun.fields;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.firn.graph.Shape;
 import io.firn.train.TinyData;
+import io.firn.weights.Safetensors;
+import io.firn.weights.Weights;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -122,6 +126,30 @@ class TrainCommandsTest {
         });
         assertThat(file.get("images").findValuesAsText("file")).containsExactly(single.toString(),
                 folder.resolve("many/a.png").toString(), folder.resolve("many/b.png").toString());
+    }
+
+    @Test
+    void predictWritesFeaturesForOtherPrograms() throws IOException {
+        Path first = image(folder.resolve("a.png"), 220);
+        Path second = image(folder.resolve("b.png"), 120);
+        Path file = folder.resolve("features.safetensors");
+        var p = CommandLineRun.here("predict", "--init", run, "--features", file, "--json", second, first);
+        assertThat(p.code()).as(p.err()).isZero();
+        assertThat(p.json().get("images").asInt()).isEqualTo(2);
+        Weights read = Safetensors.read(file);
+        assertThat(read.tensors().get("features").shape()).isEqualTo(Shape.of(2, 64));
+        assertThat(read.metadata().get("files")).isEqualTo("[\"%s\",\"%s\"]".formatted(second, first));
+        JsonNode logits = CommandLineRun.here("predict", "--init", run, "--json", second, first).json().get("images");
+        for (int i = 0; i < 8; i++) {
+            assertThat(read.tensors().get("logits").data()[i]).isCloseTo((float) logits.get(i / 4).get("logits").get(i % 4)
+                    .asDouble(), within(1e-4f));
+        }
+        refused(CommandLineRun.here("predict", "--init", run, "--features", file, "--tta", "mirror", first), 2,
+                "--features excludes");
+        Path none = folder.resolve("none.safetensors");
+        refused(CommandLineRun.here("predict", "--init", run, "--features", none, first,
+                Files.writeString(folder.resolve("bad.jpg"), "no picture")), 3, "none.safetensors was not written");
+        assertThat(none).doesNotExist();
     }
 
     @Test

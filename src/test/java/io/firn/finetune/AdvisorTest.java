@@ -60,8 +60,8 @@ class AdvisorTest {
         assertThat(a.sampled()).isEqualTo(96);
         assertThat(a.similarity().stream().map(Similarity::tap)).containsExactly("layer1.0", "layer2.0", "fc");
         assertThat(a.similarity().getLast().ridge()).isGreaterThan(0.9);
-        assertThat(a.quadrant()).isEqualTo("small and similar");
-        assertThat(a.freeze()).isEqualTo("head");
+        assertThat(a.quadrant()).isEqualTo("large and similar");
+        assertThat(a.freeze()).isEqualTo("until:layer2");
         assertThat(a.shift()).hasSize(7).allSatisfy(s -> assertThat(s.floor()).isBetween(0.0, 0.1));
         assertThat(a.shift().getFirst().d()).as("the statistics are those of these data").isLessThan(0.3);
         assertThat(a.arms().stream().map(Arm::name)).contains(Arm.HEAD, Arm.LAST_STAGE, Arm.HALF, Arm.ALL, Arm.SCRATCH);
@@ -73,7 +73,7 @@ class AdvisorTest {
         assertThat(head.measuredMs()).isPositive();
         JsonNode json = new ObjectMapper().valueToTree(a);
         assertThat(json.get("arms").get(0).get("trainable_parameters").asLong()).isEqualTo(260);
-        assertThat(a.html()).contains("What to freeze", "--freeze head", "layer2.0");
+        assertThat(a.html()).contains("What to freeze", "--freeze until:layer2", "layer2.0");
     }
 
     @Test
@@ -119,7 +119,8 @@ class AdvisorTest {
         assertThat(Cuts.stages(resnet)).containsExactly("layer1", "layer2", "layer3", "layer4");
         assertThat(Cuts.half(resnet)).isEqualTo("layer3");
         assertThat(Cuts.taps(resnet)).containsSequence("layer1.0", "layer1.2", "layer2.1").endsWith("layer4.1", "fc");
-        assertThat(Cuts.after(resnet, "layer3.5")).isEqualTo("until:layer4.0");
+        assertThat(Cuts.after(resnet, "layer3.5")).as("as the last stage is named").isEqualTo("until:layer4");
+        assertThat(Cuts.after(resnet, "layer3.4")).isEqualTo("until:layer3.5");
         assertThat(Cuts.after(resnet, "fc")).isEqualTo("head");
         var efficient = Models.build("efficientnet_b0", ModelOptions.defaults());
         assertThat(Cuts.lastStage(efficient)).isEqualTo("features.7");
@@ -135,7 +136,7 @@ class AdvisorTest {
         List<Similarity> different = List.of(tap("layer1.2", 0.9, 4), tap("fc", 0.6, 0));
         Chooser chooser = new Chooser(1, 50, 20_000);
         assertThat(chooser.choose(model, similar, curve, 100, 10).freeze()).isEqualTo("head");
-        assertThat(chooser.choose(model, different, curve, 100, 10).freeze()).isEqualTo("until:layer2.0");
+        assertThat(chooser.choose(model, different, curve, 100, 10).freeze()).isEqualTo("until:layer2");
         assertThat(chooser.choose(model, similar, curve, 5_000, 10).freeze()).isEqualTo("until:layer2");
         assertThat(chooser.choose(model, different, curve, 5_000, 10).freeze()).isEqualTo("none");
         assertThat(chooser.choose(model, different, curve, 5_000, 10).why()).contains("train everything", "layer1.2");

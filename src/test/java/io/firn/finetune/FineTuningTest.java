@@ -62,12 +62,12 @@ class FineTuningTest {
     void itMeasuresStartsFromAProbeAndCanBeRepeated() throws IOException {
         var log = new ByteArrayOutputStream();
         FineTuning.Result r = tune("run", log, null);
-        assertThat(r.freeze()).isEqualTo("head");
+        assertThat(r.freeze()).isEqualTo("until:layer2");
         assertThat(r.run().valTop1()).isGreaterThan(0.8);
-        assertThat(log.toString()).contains("--freeze head (small and similar)", "fc starts as a ridge regression",
+        assertThat(log.toString()).contains("--freeze until:layer2 (large and similar)", "fc starts as a ridge regression",
                 "replaces the file's", "are bit for bit what they were");
         assertThat(folder.resolve("run/advice.json")).exists();
-        assertThat(Files.readString(folder.resolve("run/config.toml"))).contains("start.safetensors", "freeze = 'head'");
+        assertThat(Files.readString(folder.resolve("run/config.toml"))).contains("start.safetensors", "freeze = 'until:layer2'");
         Firn.train(TrainRequest.of(new io.firn.train.TestConfigs(folder.resolve("run")).options(), folder.resolve("again")));
         var a = Safetensors.read(folder.resolve("run/weights.safetensors")).tensors();
         var b = Safetensors.read(folder.resolve("again/weights.safetensors")).tensors();

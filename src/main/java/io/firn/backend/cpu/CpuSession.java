@@ -3,6 +3,7 @@ package io.firn.backend.cpu;
 import io.firn.backend.Collectives;
 import io.firn.backend.Elements;
 import io.firn.backend.Session;
+import io.firn.graph.DType;
 import io.firn.graph.Type;
 import io.firn.plan.Buffer;
 import io.firn.plan.Launch;
@@ -16,6 +17,7 @@ import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** A program in this process's memory: two arenas and, for each plan, the list of what to run. */
 final class CpuSession implements Session {
@@ -162,12 +164,31 @@ final class CpuSession implements Session {
         entered = null;
     }
 
+    @Override
+    public Optional<MemorySegment> memory(Plan plan, String output) {
+        return dense(plan.output(output));
+    }
+
+    @Override
+    public Optional<MemorySegment> stateMemory(String name) {
+        return dense(stateBuffer(name));
+    }
+
+    private Optional<MemorySegment> dense(Buffer b) {
+        return b.type().dtype() == DType.F32 && b.layout() == Layout.DENSE ? Optional.of(segment(b)) : Optional.empty();
+    }
+
     private Buffer stateBuffer(String name, float[] data) {
+        Buffer b = stateBuffer(name);
+        Elements.check(b, data);
+        return b;
+    }
+
+    private Buffer stateBuffer(String name) {
         Buffer b = program.state().buffers().get(name);
         if (b == null) {
             throw new IllegalArgumentException("no state is named " + name);
         }
-        Elements.check(b, data);
         return b;
     }
 
