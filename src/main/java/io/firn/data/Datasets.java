@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 
 /** Opens what {@code --data} and {@code --val} name, and divides a set in two. */
 public final class Datasets {
@@ -86,6 +87,20 @@ public final class Datasets {
         }
         Splits splits = parts(spec, say);
         return Relabelled.of(splits.validation().orElse(splits.train()), classes);
+    }
+
+    /**
+     * Refuses a set whose images are all of one class where a training is to be judged by it: mostly a folder that lies one
+     * level too high.
+     *
+     * @throws UserError where there is only one
+     */
+    public static void checkClasses(Dataset validation) {
+        int[] labels = IntStream.range(0, validation.size()).map(validation::label).distinct().limit(2).toArray();
+        if (labels.length == 1) {
+            throw UserError.data("%s has images of only one class, '%s': a validation needs at least two", validation.name(),
+                    validation.classes().get(labels[0]));
+        }
     }
 
     /**

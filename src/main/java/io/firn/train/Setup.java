@@ -155,13 +155,13 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
     }
 
     private static Splits divide(Asked a, Splits splits, Consumer<String> say) {
-        if (a.val != null) {
-            return new Splits(splits.train(), Optional.of(Datasets.validation(a.val, splits.train().classes(), say)));
-        }
-        if (a.valSplit != null && a.valSplit != 0) {
+        if (a.val == null && a.valSplit != null && a.valSplit != 0) {
             return Datasets.split(splits.train(), a.valSplit, a.seed == null ? 0 : a.seed);
         }
-        return splits;
+        Splits divided = a.val == null ? splits
+                : new Splits(splits.train(), Optional.of(Datasets.validation(a.val, splits.train().classes(), say)));
+        divided.validation().ifPresent(Datasets::checkClasses);
+        return divided;
     }
 
     private static Defaults.Facts facts(Asked a, Dataset train, Backend backend) {

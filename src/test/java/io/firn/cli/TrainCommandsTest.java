@@ -188,6 +188,13 @@ class TrainCommandsTest {
     }
 
     @Test
+    void aValidationOfOneClass() throws IOException {
+        Path one = folder.resolve("val");
+        image(one.resolve("0/a.png"), 9);
+        refused(here("--val", one), 3, one + " has images of only one class, '0': a validation needs at least two");
+    }
+
+    @Test
     void placesThatCannotBeWritten() throws IOException {
         Path file = Files.createFile(folder.resolve("file"));
         refused(here("--max-steps", 1, "--output", file.resolve("run")), 1, "cannot write");
