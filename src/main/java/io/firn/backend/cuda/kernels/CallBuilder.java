@@ -40,8 +40,17 @@ final class CallBuilder {
 
     /** The pointer to an input of the subgraph; declared once. */
     String input(Value v) {
-        int number = subgraph.inputs().indexOf(v);
-        return pointer("const " + type(v.dtype()), "in_" + name(v), new Operand.Input(number));
+        return input(v, "in_" + name(v));
+    }
+
+    /** The pointer to an input of the subgraph by the name that the kernel's text has for it. */
+    String input(Value v, String field) {
+        return pointer("const " + type(v.dtype()), field, new Operand.Input(subgraph.inputs().indexOf(v)));
+    }
+
+    /** The same of an input that there may not be: null where {@code v} is. */
+    String inputOrNull(Value v, DType type, String field) {
+        return v == null ? nothing("const " + type(type), field) : input(v, field);
     }
 
     /** The pointer to an output of the subgraph; declared once. */

@@ -55,8 +55,7 @@ final class DepthwiseKernel {
         int strip = Math.ceilDiv(tiles, Math.clamp(Math.ceilDiv(BLOCKS, across), 1, tiles));
         int strips = Math.ceilDiv(tiles, strip);
         PointwiseKernel.Sums sums = new PointwiseKernel.Sums(call, body.sums(), to, "blockIdx.y", strips, 0);
-        call.pointer("const " + CallBuilder.type(n.input(1).dtype()), "weights",
-                new Operand.Input(s.inputs().indexOf(n.input(1))));
+        call.input(n.input(1), "weights");
         call.integer("groups", from.c() / lanes).integer("channels", from.c()).integer("strip", strip).integer("tiles", tiles)
                 .integer("tiles_h", tilesHigh).integer("tiles_w", tilesWide).integer("height", to.h()).integer("width", to.w())
                 .integer("source_h", from.h()).integer("source_w", from.w());
@@ -89,7 +88,7 @@ final class DepthwiseKernel {
         int across = Math.ceilDiv(x.c() / lanes, columns);
         int strip = Math.max(height, spread.strip());
         int strips = Math.ceilDiv(rows, strip);
-        call.pointer("const " + CallBuilder.type(n.input(1).dtype()), "dy", new Operand.Input(s.inputs().indexOf(n.input(1))));
+        call.input(n.input(1), "dy");
         call.pointer("float", "partial", new Operand.Workspace(0));
         call.integer("groups", x.c() / lanes).integer("channels", x.c()).integer("strip", strip).integer("rows", rows)
                 .integer("height", dy.h()).integer("width", dy.w()).integer("source_h", x.h()).integer("source_w", x.w());

@@ -1,6 +1,7 @@
 package io.firn.backend.cuda.kernels;
 
 import io.firn.graph.Clipping;
+import io.firn.graph.DType;
 import io.firn.graph.Node;
 import io.firn.graph.Scaling;
 import io.firn.graph.Value;
@@ -33,11 +34,7 @@ final class GradientNorm {
         int blocks = squares.grid().x();
         CallBuilder call = new CallBuilder("clip", s);
         call.pointer("const float", "sums", new Operand.Workspace(0));
-        if (scaled) {
-            call.pointer("const float", "state", new Operand.Input(s.inputs().indexOf(n.input(0))));
-        } else {
-            call.nothing("const float", "state");
-        }
+        call.inputOrNull(scaled ? n.input(0) : null, DType.F32, "state");
         call.outputOrNull(n.outputs().get(0), "factor");
         call.outputOrNull(n.outputs().get(1), "norm");
         if (scaled) {

@@ -146,15 +146,11 @@ final class SmallKernels {
         Shape logits = first.input(0).shape();
         double smoothing = ((Loss) first.op()).smoothing();
         CallBuilder call = new CallBuilder("cross_entropy", s);
-        call.pointer("const float", "logits", new Operand.Input(s.inputs().indexOf(first.input(0))));
-        call.pointer("const int", "labels", new Operand.Input(s.inputs().indexOf(first.input(1))));
-        if (Loss.isMixed(first.inputs())) {
-            call.pointer("const int", "partners", new Operand.Input(s.inputs().indexOf(first.input(2))));
-            call.pointer("const float", "rates", new Operand.Input(s.inputs().indexOf(first.input(3))));
-        } else {
-            call.nothing("const int", "partners");
-            call.nothing("const float", "rates");
-        }
+        call.input(first.input(0), "logits");
+        call.input(first.input(1), "labels");
+        boolean mixed = Loss.isMixed(first.inputs());
+        call.inputOrNull(mixed ? first.input(2) : null, DType.I32, "partners");
+        call.inputOrNull(mixed ? first.input(3) : null, DType.F32, "rates");
         Value loss = null;
         Value gradient = null;
         Value scaling = null;
@@ -169,11 +165,7 @@ final class SmallKernels {
                 default -> throw new IllegalArgumentException(n + " is no loss");
             }
         }
-        if (scaling == null) {
-            call.nothing("const float", "scaling");
-        } else {
-            call.pointer("const float", "scaling", new Operand.Input(s.inputs().indexOf(scaling)));
-        }
+        call.inputOrNull(scaling, DType.F32, "scaling");
         if (loss == null) {
             call.nothing("float", "loss_rows");
         } else {
@@ -214,13 +206,9 @@ final class SmallKernels {
         int tile = many ? large : PRODUCT_SIDE;
         CallBuilder call = new CallBuilder("linear", s).constant("PER", tile / PRODUCT_SIDE)
                 .constant("A_ALONG", leftAlong ? 1 : 0).constant("B_ALONG", rightAlong ? 1 : 0);
-        call.pointer("const float", "left", new Operand.Input(s.inputs().indexOf(n.input(left))));
-        call.pointer("const float", "right", new Operand.Input(s.inputs().indexOf(n.input(right))));
-        if (bias < 0) {
-            call.nothing("const float", "bias");
-        } else {
-            call.pointer("const float", "bias", new Operand.Input(s.inputs().indexOf(n.input(bias))));
-        }
+        call.input(n.input(left), "left");
+        call.input(n.input(right), "right");
+        call.inputOrNull(bias < 0 ? null : n.input(bias), DType.F32, "bias");
         call.pointer("float", "to", new Operand.Output(0));
         call.integer("rows", rows).integer("columns", columns).integer("depth", depth)
                 .integer("left_apart", leftAlong ? depth : 1).integer("left_step", leftAlong ? 1 : rows)

@@ -105,6 +105,7 @@ final class WeightTables {
         List<Node> averages = new ArrayList<>();
         List<Node> stepped = new ArrayList<>();
         s.nodes().forEach(n -> (n.op() instanceof Update.Average ? averages : stepped).add(n));
+        double averageShare = averages.isEmpty() ? 0 : 1 - ((Update.Average) averages.getFirst().op()).decay();
         for (Node n : stepped) {
             Node average = averages.stream().filter(a -> a.input(1).equals(n.output())).findFirst().orElse(null);
             averages.remove(average);
@@ -113,18 +114,17 @@ final class WeightTables {
         int blocks = table.blocks;
         averages.forEach(a -> segment(table, a, layout));
         Node first = s.nodes().getFirst();
-        call.pointer("const float", "rates", input(s, rates(first)));
+        call.input(rates(first), "rates");
         List<Value> factors = stepped.isEmpty() ? List.of() : factors(stepped.getFirst());
-        operandOrNothing(call, s, "scale", factors.isEmpty() ? null : factors.getFirst());
-        operandOrNothing(call, s, "scaling", factors.size() < 2 ? null : factors.getLast());
+        call.inputOrNull(factors.isEmpty() ? null : factors.getFirst(), DType.F32, "scale");
+        call.inputOrNull(factors.size() < 2 ? null : factors.getLast(), DType.F32, "scaling");
         boolean norms = !stepped.isEmpty() && stepped.getFirst().op() instanceof Update.Lars;
         if (norms) {
             call.pointer("const float", "squares", new Operand.Workspace(0));
         } else {
             call.nothing("const float", "squares");
         }
-        call.integer("stepped", blocks)
-                .real("average_share", s.nodes().getLast().op() instanceof Update.Average a ? 1 - a.decay() : 0);
+        call.integer("stepped", blocks).real("average_share", averageShare);
         numbers(call, (Update) (stepped.isEmpty() ? first : stepped.getFirst()).op());
         KernelCalls update = table.start(call, norms ? 4 * THREADS : 0);
         if (!norms) {
@@ -132,18 +132,6 @@ final class WeightTables {
         }
         List<Value> measured = Stream.of(0, 1).flatMap(i -> stepped.stream().map(n -> n.input(i))).toList();
         return new KernelCalls(List.of(GradientNorm.squares(s, measured), update.calls().getFirst()), 8L * blocks);
-    }
-
-    private static Operand input(Subgraph s, Value v) {
-        return new Operand.Input(s.inputs().indexOf(v));
-    }
-
-    private static void operandOrNothing(CallBuilder call, Subgraph s, String field, Value v) {
-        if (v == null) {
-            call.nothing("const float", field);
-        } else {
-            call.pointer("const float", field, input(s, v));
-        }
     }
 
     private static void segment(Table table, Node n, Node average, Function<Value, Layout> layout) {
