@@ -162,8 +162,8 @@ public final class Regret {
                     new FineTuning.Options(OptionalDouble.empty(), null, FineTuning.Head.PROBE));
             accuracy.put(freeze, tested(run, test));
         }
-        double most = a.shift().stream().mapToDouble(Shift::d).max().orElse(Double.NaN);
-        double stem = a.shift().isEmpty() ? Double.NaN : a.shift().getFirst().d();
+        double most = a.shift().stream().mapToDouble(Shift::d).max().orElseThrow();
+        double stem = a.shift().getFirst().d();
         return new Cell(source, target, images, seed, THEN.size(), steps, new double[] {stem, most}, a.similarity(), a.curve(),
                 a.freeze(), accuracy);
     }

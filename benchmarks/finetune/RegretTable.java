@@ -24,6 +24,8 @@ public final class RegretTable {
     /** Borders that calibration chooses from: 0 and infinity mean always and never; between sizes it cannot tell. */
     private static final double[] ERRORS = {0, 0.5, 1, 1.5, 2, 3, 5, Double.POSITIVE_INFINITY};
     private static final double[] IMAGES_PER_CLASS = {0, 20, 70, 130, 1000, Double.POSITIVE_INFINITY};
+    /** Before any calibration. */
+    private static final Chooser FIRST_GUESSES = new Chooser(1, 50, Chooser.DEFAULT.images());
     private static final int DRAWS = 10_000;
     private static final List<String> FIXED = List.of("always the head", "always the last stage", "always the half",
             "always all", "always from scratch");
@@ -65,12 +67,12 @@ public final class RegretTable {
     }
 
     private double regret(Chooser by, List<Cell> of) {
-        return of.stream().mapToDouble(c -> regret(c, chosen(by, c))).average().orElse(Double.NaN);
+        return of.stream().mapToDouble(c -> regret(c, chosen(by, c))).average().orElseThrow();
     }
 
     /** The borders with the least mean regret; of equal ones those nearest to the first guesses, which come first. */
     private Chooser calibrated(List<Cell> on) {
-        Chooser best = new Chooser(1, 50, Chooser.DEFAULT.images());
+        Chooser best = FIRST_GUESSES;
         double least = regret(best, on);
         for (double errors : ERRORS) {
             for (double images : IMAGES_PER_CLASS) {
@@ -98,7 +100,7 @@ public final class RegretTable {
         Map<String, ToDoubleFunction<Cell>> rules = new LinkedHashMap<>();
         rules.put("**the chooser**, borders without the target", leavingOut(Cell::target, byTarget));
         rules.put("the chooser, borders without the pair", leavingOut(RegretTable::pair, byPair));
-        rules.put("the chooser, first guesses (1, 50)", c -> regret(c, chosen(new Chooser(1, 50, 20_000), c)));
+        rules.put("the chooser, first guesses (1, 50)", c -> regret(c, chosen(FIRST_GUESSES, c)));
         rules.put(FIXED.get(0), c -> regret(c, "head"));
         rules.put(FIXED.get(1), c -> regret(c, "until:layer3"));
         rules.put(FIXED.get(2), c -> regret(c, "until:layer2"));
@@ -145,11 +147,11 @@ public final class RegretTable {
         rules.forEach((name, rule) -> {
             StringBuilder row = new StringBuilder("| " + name + " |");
             groups.values().forEach(in -> row.append(" %s |".formatted(points(cells.stream().filter(in)
-                    .mapToDouble(rule).average().orElse(Double.NaN)))));
+                    .mapToDouble(rule).average().orElseThrow()))));
             if (whole) {
                 double[] i = interval(rule);
                 row.append(" %s to %s | %s |".formatted(points(i[0]), points(i[1]),
-                        points(cells.stream().mapToDouble(rule).max().orElse(Double.NaN))));
+                        points(cells.stream().mapToDouble(rule).max().orElseThrow())));
             }
             System.out.println(row);
         });
@@ -163,7 +165,7 @@ public final class RegretTable {
             ToDoubleFunction<Cell> difference = c -> chooser.applyAsDouble(c) - rules.get(name).applyAsDouble(c);
             double[] i = interval(difference);
             System.out.printf("| %s | %s | %s to %s |%n", name, points(cells.stream().mapToDouble(difference).average()
-                    .orElse(Double.NaN)), points(i[0]), points(i[1]));
+                    .orElseThrow()), points(i[0]), points(i[1]));
         }
     }
 

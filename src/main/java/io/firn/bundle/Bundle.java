@@ -89,7 +89,7 @@ public final class Bundle {
         }
     }
 
-    private static void link(Path runtime) {
+    private static void link(Path runtime) throws IOException {
         ToolProvider jlink = ToolProvider.findFirst("jlink").orElseThrow(() -> UserError.other(
                 "this Java (%s) has no jlink: run firn bundle by a JDK", System.getProperty("java.home")));
         StringWriter said = new StringWriter();
@@ -105,19 +105,10 @@ public final class Bundle {
     }
 
     /** Leaves out symbols that only debuggers read, where binutils are installed; else the archive is 1.5 MB larger. */
-    private static void strip(Path library) {
-        try {
-            Process strip = new ProcessBuilder("strip", "--strip-unneeded", library.toString())
-                    .redirectErrorStream(true).redirectInput(new File("/dev/null")).start();
-            String said = new String(strip.getInputStream().readAllBytes()).strip();
-            if (strip.waitFor() != 0) {
-                throw UserError.other("strip does not take %s: %s", library, said);
-            }
-        } catch (IOException _) {
-            return;
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw UserError.other("interrupted while stripping");
+    private static void strip(Path library) throws IOException {
+        if (Stream.of(System.getenv().getOrDefault("PATH", "").split(File.pathSeparator))
+                .anyMatch(folder -> Files.isExecutable(Path.of(folder, "strip")))) {
+            run("strip", "--strip-unneeded", library.toString());
         }
     }
 
@@ -181,19 +172,23 @@ public final class Bundle {
     }
 
     private static void pack(Path work, Path archive) throws IOException {
-        Process tar = new ProcessBuilder("tar", "--owner=0", "--group=0", "--use-compress-program", "gzip -9", "-cf",
-                archive.toString(), "-C", work.toString(), "firn").redirectErrorStream(true)
-                .redirectInput(new File("/dev/null")).start();
+        run("tar", "--owner=0", "--group=0", "--use-compress-program", "gzip -9", "-cf", archive.toString(), "-C",
+                work.toString(), "firn");
+    }
+
+    /** Runs another program to its end. */
+    private static void run(String... command) throws IOException {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).redirectInput(new File("/dev/null")).start();
         try {
-            String said = new String(tar.getInputStream().readAllBytes()).strip();
-            if (tar.waitFor() != 0) {
-                throw UserError.other("tar makes no archive: %s", said);
+            String said = new String(process.getInputStream().readAllBytes()).strip();
+            if (process.waitFor() != 0) {
+                throw UserError.other("%s failed: %s", String.join(" ", command), said);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw UserError.other("interrupted while packing");
+            throw UserError.other("interrupted while %s runs", command[0]);
         } finally {
-            tar.destroyForcibly();
+            process.destroyForcibly();
         }
     }
 

@@ -18,7 +18,7 @@ public enum Contents {
             "org/(?:bytedeco/(?:cuda|opencv|openblas)|(opencv))/(?:global/)?+([a-z_0-9]+)(?:/.*|[.$].*)");
     private static final Set<String> NOT_FOR_CUDA = Set.of("dnnl", "opencl", "opencv", "openblas");
     /** What is only there to build with, or for other languages. */
-    private static final List<String> NEVER = List.of("/include/", "/python/", "/share/", "/lib/", "META-INF/native-image/",
+    private static final List<String> NEVER = List.of("/include/", "/python/", "/share/", "/lib/",
             "META-INF/maven/");
     /** Of libraries that have more than Firn loads: names that a file begins with. */
     private static final Map<String, List<String>> LOADED = Map.of(
@@ -43,11 +43,13 @@ public enum Contents {
 
     /** Whether a file of a jar is taken, if the jar is. */
     boolean takes(String jar, String entry) {
+        if (ELSEWHERE.matcher(entry).matches()) {
+            return false;
+        }
         Matcher m = NATIVES.matcher(jar);
         if (!m.matches()) {
             Matcher binding = BINDING.matcher(entry);
-            return !ELSEWHERE.matcher(entry).matches()
-                    && (!binding.matches() || binding.group(1) == null && BOUND.contains(binding.group(2)));
+            return !binding.matches() || binding.group(1) == null && BOUND.contains(binding.group(2));
         }
         String file = entry.substring(entry.lastIndexOf('/') + 1);
         List<String> loaded = LOADED.get(m.group(1));

@@ -1,7 +1,6 @@
 package io.firn.data;
 
 import static org.bytedeco.opencv.global.opencv_core.CV_8UC3;
-import static org.bytedeco.opencv.global.opencv_imgcodecs.imencode;
 import static org.bytedeco.opencv.global.opencv_imgproc.FONT_HERSHEY_SIMPLEX;
 import static org.bytedeco.opencv.global.opencv_imgproc.LINE_AA;
 import static org.bytedeco.opencv.global.opencv_imgproc.putText;
@@ -50,17 +49,13 @@ public final class ContactSheet {
         }
         try (BytePointer memory = new BytePointer(pixels);
                 Mat sheet = new Mat(height, width, CV_8UC3, memory);
-                BytePointer encoded = new BytePointer();
                 Scalar black = new Scalar(0, 0, 0, 0)) {
             for (int row = 0; row < rows.size(); row++) {
                 try (Point at = new Point(GAP, GAP + row * (TEXT + SIDE + GAP) + TEXT - 5)) {
                     putText(sheet, title(set, rows.get(row)), at, FONT_HERSHEY_SIMPLEX, 0.45, black, 1, LINE_AA, false);
                 }
             }
-            imencode(".png", sheet, encoded);
-            byte[] file = new byte[Math.toIntExact(encoded.limit())];
-            encoded.get(file);
-            return file;
+            return OpenCv.encode(".png", sheet);
         }
     }
 

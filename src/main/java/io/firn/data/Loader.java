@@ -72,7 +72,7 @@ public final class Loader implements AutoCloseable {
 
     /** Batches in every epoch. */
     public int batchesPerEpoch() {
-        return EpochOrder.batches(options, set.size());
+        return options.batchesPerEpoch(set.size());
     }
 
     /**

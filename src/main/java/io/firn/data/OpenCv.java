@@ -7,9 +7,11 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.opencv.global.opencv_core;
 import org.bytedeco.opencv.global.opencv_imgcodecs;
+import org.bytedeco.opencv.opencv_core.Mat;
 
 /**
  * Loads OpenCV once, when the first image file is decoded: one thread a call, since the loader's workers are the
@@ -29,6 +31,23 @@ final class OpenCv {
         if (Holder.FAILURE != null) {
             throw UserError.other("OpenCV, which decodes image files, cannot be loaded: %s", Holder.FAILURE.getMessage())
                     .causedBy(Holder.FAILURE);
+        }
+    }
+
+    /**
+     * An image as a file's bytes.
+     *
+     * @param ending which names the format, such as {@code .png}
+     */
+    static byte[] encode(String ending, Mat image) {
+        try (BytePointer encoded = new BytePointer()) {
+            if (!opencv_imgcodecs.imencode(ending, image, encoded)) {
+                throw new IllegalStateException("OpenCV's imencode makes no %s of %dx%d pixels".formatted(ending, image.cols(),
+                        image.rows()));
+            }
+            byte[] file = new byte[Math.toIntExact(encoded.limit())];
+            encoded.get(file);
+            return file;
         }
     }
 

@@ -2,7 +2,6 @@ package io.firn.data;
 
 import static org.bytedeco.opencv.global.opencv_core.CV_8UC1;
 import static org.bytedeco.opencv.global.opencv_core.CV_8UC3;
-import static org.bytedeco.opencv.global.opencv_imgcodecs.imencode;
 
 import io.firn.error.UserError;
 import java.io.ByteArrayOutputStream;
@@ -50,12 +49,8 @@ public record PictureFile(String type, byte[] bytes) {
             turned[i + 2] = pixels[i];
         }
         try (BytePointer memory = new BytePointer(turned);
-                Mat image = new Mat(height, width, channels == 1 ? CV_8UC1 : CV_8UC3, memory);
-                BytePointer encoded = new BytePointer()) {
-            imencode(".jpg", image, encoded);
-            byte[] file = new byte[Math.toIntExact(encoded.limit())];
-            encoded.get(file);
-            return new PictureFile("jpeg", file);
+                Mat image = new Mat(height, width, channels == 1 ? CV_8UC1 : CV_8UC3, memory)) {
+            return new PictureFile("jpeg", OpenCv.encode(".jpg", image));
         }
     }
 

@@ -5,9 +5,6 @@ import java.util.SequencedMap;
 
 /** Where a run that goes on stands, by the last steps that its files tell of. */
 final class LiveFacts {
-    /** The share of the time from which on waiting for images counts as what limits, as on the terminal. */
-    private static final double INPUT_LIMITS = 0.1;
-
     private LiveFacts() {
     }
 
@@ -29,7 +26,7 @@ final class LiveFacts {
     }
 
     private static String limit(double inputWait) {
-        return Double.isFinite(inputWait) ? "%s (%s %% input wait)".formatted(inputWait < INPUT_LIMITS ? "compute" : "input",
+        return Double.isFinite(inputWait) ? "%s (%s %% input wait)".formatted(InputWait.limit(inputWait),
                 Text.fixed(100 * inputWait, 0)) : "–";
     }
 

@@ -185,7 +185,7 @@ public final class Classifier implements AutoCloseable {
         Map<String, DamagedImage> damaged = new ConcurrentHashMap<>();
         int batch = batch(files.size());
         FeatureFile rows = new FeatureFile();
-        long start = System.nanoTime();
+        long start;
         try (ForwardPass pass = forward(batch); Loader loader = loader(files, damaged, batch)) {
             start = System.nanoTime();
             rows.add(pass, loader, files::describe, done(files));

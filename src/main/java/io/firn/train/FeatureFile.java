@@ -1,7 +1,5 @@
 package io.firn.train;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.firn.data.Batch;
 import io.firn.data.Batches;
 import io.firn.data.Loader;
@@ -72,7 +70,8 @@ final class FeatureFile {
     void write(Path to, List<String> classes) {
         SequencedMap<String, Shape> shapes = new LinkedHashMap<>();
         rows.forEach((name, list) -> shapes.put(name, Shape.of(list.size(), list.getFirst().length)));
-        Safetensors.write(to, shapes, name -> flat(rows.get(name)), Map.of("files", json(files), "classes", json(classes)), 0);
+        Safetensors.write(to, shapes, name -> flat(rows.get(name)), Map.of("files", ModelCard.json(files),
+                "classes", ModelCard.json(classes)), 0);
     }
 
     private static float[] flat(List<float[]> rows) {
@@ -82,13 +81,5 @@ final class FeatureFile {
             System.arraycopy(rows.get(i), 0, flat, i * width, width);
         }
         return flat;
-    }
-
-    private static String json(List<String> list) {
-        try {
-            return new ObjectMapper().writeValueAsString(list);
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException(e);
-        }
     }
 }

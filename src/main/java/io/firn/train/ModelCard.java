@@ -58,7 +58,8 @@ public record ModelCard(String model, ModelOptions options, List<String> classes
         value.ifPresent(v -> map.put(key, v));
     }
 
-    private static String json(Object value) {
+    /** A value of a weight file's metadata. */
+    static String json(Object value) {
         try {
             return JSON.writeValueAsString(value);
         } catch (JacksonException e) {

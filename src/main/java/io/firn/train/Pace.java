@@ -1,12 +1,10 @@
 package io.firn.train;
 
+import io.firn.report.InputWait;
 import java.util.Locale;
 
 /** What the steps since the last look came to: images a second, and whether input or compute limits them. */
 final class Pace {
-    /** The share of the time from which on waiting for images counts as what limits. */
-    private static final double INPUT_LIMITS = 0.1;
-
     private long images;
     private long ns;
     private long waitNs;
@@ -39,7 +37,7 @@ final class Pace {
 
     /** "compute limits (2 % input wait)". */
     String limit() {
-        return String.format(Locale.ROOT, "%s limits (%.0f %% input wait)", inputWait() < INPUT_LIMITS ? "compute" : "input",
+        return String.format(Locale.ROOT, "%s limits (%.0f %% input wait)", InputWait.limit(inputWait()),
                 100 * inputWait());
     }
 

@@ -39,7 +39,7 @@ final class RateFinder {
         int resolution = setup.options().net().resolution();
         try (Loader loader = new Loader(setup.train(), setup.training(setup.share()),
                 damaged -> say.accept("skipping a damaged image: " + damaged.getMessage()))) {
-            int each = setup.stepsPerEpoch(loader);
+            int each = setup.stepsPerEpoch();
             double average = 0;
             double best = Double.POSITIVE_INFINITY;
             for (int epoch = 0; rates.size() < STEPS; epoch++) {

@@ -254,14 +254,13 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
     }
 
     /** Steps in an epoch; the last images that fill none are left out. */
-    int stepsPerEpoch(Loader loader) {
-        return loader.batchesPerEpoch() / options.update().gradAccumulation();
+    int stepsPerEpoch() {
+        return training(share()).batchesPerEpoch(train.size()) / options.update().gradAccumulation();
     }
 
     /** Steps of the whole run. */
     long totalSteps() {
-        return options.recipe().totalSteps(training(share()).batchesPerEpoch(train.size())
-                / options.update().gradAccumulation());
+        return options.recipe().totalSteps(stepsPerEpoch());
     }
 
     private void checkSteps() {

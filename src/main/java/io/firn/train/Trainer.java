@@ -75,8 +75,8 @@ final class Trainer implements AutoCloseable {
         validation = images.validation().filter(_ -> team.leads()).map(v -> new Loader(v,
                 setup.validating(setup.validationBatch(setup.share())),
                 d -> sayDamaged(d.getMessage())));
-        stepsPerEpoch = setup.stepsPerEpoch(loader);
-        total = recipe.totalSteps(stepsPerEpoch);
+        stepsPerEpoch = setup.stepsPerEpoch();
+        total = setup.totalSteps();
         schedule = Schedule.of(recipe, stepsPerEpoch);
         step = new TrainStep(setup, session);
         states = new States(session);
