@@ -24,6 +24,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /** Plans a training, and tells before its first step whether it fits into memory. */
 final class Plans {
@@ -51,7 +52,8 @@ final class Plans {
 
     /**
      * The plans over one state: {@code train}, or {@code accumulate} and {@code apply}; more of the former for each other
-     * resolution ({@code train@128}); and with validation {@code evaluate}.
+     * resolution ({@code train@128}); with validation {@code evaluate}; and where what is frozen is computed apart,
+     * {@code prefix}, after which the others begin.
      */
     static Program program(Setup s, TuningTable table) {
         return program(s, s.share(), table, frozen(s));
@@ -70,12 +72,14 @@ final class Plans {
         Recipe recipe = s.options().recipe();
         UpdateOptions update = s.options().update();
         Model model = s.model(batch);
+        boolean hasOwnPrefix = FrozenPrefix.isOwnPlan(s, frozen);
+        UnaryOperator<PlanRequest> rest = r -> hasOwnPrefix ? r.on(PlanRequest.Cut.Side.AFTER, frozen) : r;
         var training = new PlanRequest.Training(frozen, update.optimizer(recipe, model), recipe.labelSmoothing(),
                 update.extras(s.options().variation().mixing().any()), ranks(s));
         List<PlanRequest> requests = new ArrayList<>();
         for (int resolution : s.resolutions().reversed()) {
-            requests.add(request(training(s, resolution), s.model(batch, resolution), s.preprocessing(), s,
-                    Optional.of(training)));
+            requests.add(rest.apply(request(training(s, resolution), s.model(batch, resolution), s.preprocessing(), s,
+                    Optional.of(training))));
         }
         if (update.gradAccumulation() > 1) {
             requests.add(request(APPLY, model, s.preprocessing(), s, Optional.of(new PlanRequest.Training(frozen,
@@ -84,8 +88,13 @@ final class Plans {
         if (s.validation().isPresent()) {
             Preprocessing p = s.preprocessing();
             Model evaluated = s.model(s.validationBatch(batch));
-            requests.add(new PlanRequest(EVALUATE, evaluated.graph(), p.mean(), p.std(), s.precision(), Optional.empty(),
-                    update.averages() ? PlanRequest.averaged(evaluated.graph(), frozen) : Set.of()));
+            requests.add(rest.apply(new PlanRequest(EVALUATE, evaluated.graph(), p.mean(), p.std(), s.precision(),
+                    Optional.empty(), update.averages() ? PlanRequest.averaged(evaluated.graph(), frozen) : Set.of(),
+                    Optional.empty())));
+        }
+        if (hasOwnPrefix) {
+            requests.add(request(FrozenPrefix.PLAN, model, s.preprocessing(), s, Optional.empty())
+                    .on(PlanRequest.Cut.Side.BEFORE, frozen));
         }
         return requests;
     }
@@ -187,7 +196,8 @@ final class Plans {
                     + (s.validation().isPresent() ? Loader.bufferBytes(s.validating(s.validationBatch(batch))) : 0);
             long largest = program.state().states().values().stream().map(State::value)
                     .mapToLong(v -> v.type().bytes()).max().orElse(0);
-            return of(s.backend(), program, loaders + largest);
+            return of(s.backend(), program, loaders + largest
+                    + Features.memory(s, program, s.training(batch)));
         }
 
         static Need of(Backend backend, Program program, long beside) {

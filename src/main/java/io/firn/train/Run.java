@@ -153,6 +153,7 @@ public final class Run {
 
     /** @param given the choices of an earlier process; empty measures */
     private Tuned plan(Setup s, Optional<TuningTable> given) {
+        FrozenPrefix.note(s, Plans.frozen(s)).ifPresent(this::say);
         Plans.checkBatchNorms(s);
         List<String> besides = FreezeSpec.besides(s.model(1).graph(), Plans.frozen(s));
         if (!besides.isEmpty()) {
@@ -240,9 +241,14 @@ public final class Run {
                 Optional<FreezeAudit> audit = !team.leads() ? Optional.empty() : FreezeAudit.begin(folder.freeze(),
                         at.step() > 0, s.options().net().freeze(), FreezeAudit.frozenStates(s.model(1).graph(),
                         Plans.frozen(s)), FreezeAudit.States.of(session));
-                try (Trainer trainer = new Trainer(s, team, folder, session, tuned.table(), signals, at, audit, end,
-                        request.log())) {
+                try (Features features = team.leads()
+                        ? Features.of(s, session, folder.root(), at.step() > 0, signals, this::say).orElse(null) : null;
+                     Trainer trainer = new Trainer(s, team, folder, session, tuned.table(), signals, at, audit,
+                        Optional.ofNullable(features), end, request.log())) {
                     RunSummary summary = trainer.train();
+                    if (features != null) {
+                        features.discard();
+                    }
                     return new Ended(summary, trainer.isDone(), trainer.position(),
                             trainer.isDone() ? Map.of() : states(session));
                 }
@@ -301,6 +307,12 @@ public final class Run {
         var json = JsonMapper.builder().build();
         ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), tuned.program(), plan, unfrozen));
         node.put("catalogue", s.backend().kernels(table).versions());
+        if (plan.features().size() > 0) {
+            // It begins at features; the plan that computes those runs once for each image and view where they are kept.
+            node.put("resolution", s.options().net().resolution());
+            node.set("prefix", json.valueToTree(PlanReport.of(s.options().net().model(), tuned.program(),
+                    tuned.program().plan(FrozenPrefix.PLAN), Optional.empty())));
+        }
         node.set("tuning", json.valueToTree(table.choices()));
         try {
             AtomicFile.write(file, json.writerWithDefaultPrettyPrinter().writeValueAsBytes(node));
