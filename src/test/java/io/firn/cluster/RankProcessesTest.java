@@ -42,6 +42,8 @@ class RankProcessesTest {
             assertThat(ranks.get(rank).waitFor()).as("rank %d: %s", rank, Files.readString(log(rank))).isZero();
         }
         assertThat(Files.readString(folder.resolve("run/metrics.jsonl"))).contains("\"step\":2");
+        assertThat(Files.readString(log(0))).contains("results in " + folder.resolve("run"));
+        assertThat(Files.readString(log(1))).as("the first rank speaks").doesNotContain("results in");
     }
 
     private Path log(int rank) throws IOException {
