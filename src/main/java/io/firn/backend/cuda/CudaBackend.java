@@ -90,7 +90,8 @@ public final class CudaBackend implements Backend {
                 PlanningEngines.versions(libraries), cache.resolve("cudnn"));
         var nvrtc = Nvrtc.load(libraries.entry(CudaLibrary.NVRTC).path().orElseThrow());
         SymbolLookup library = SymbolLookup.libraryLookup(CudaDriver.LIBRARY, Arena.global());
-        var device = new DriverDevice(library, index, gpu, Execution.Handle::open);
+        Nvtx nvtx = libraries.entry(CudaLibrary.NVTX).path().map(Nvtx::of).orElseGet(Nvtx::off);
+        var device = new DriverDevice(library, index, gpu, Execution.Handle::open, nvtx);
         return new CudaBackend(device, engines, nvrtc, cache, PEAK_SIDE);
     }
 
