@@ -295,11 +295,11 @@ public final class Run {
 
     /** The plan that runs, with what it was made from. */
     private static void writePlan(Setup s, Tuned tuned, Path file) {
-        Plan plan = Plans.training(s, tuned.program());
         TuningTable table = tuned.table();
         Optional<Program> unfrozen = Plans.frozen(s).isEmpty() ? Optional.empty() : Optional.of(Plans.unfrozen(s, table));
         var json = JsonMapper.builder().build();
-        ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), tuned.program(), plan, unfrozen));
+        ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), tuned.program(),
+                Plans.step(s, tuned.program()), unfrozen));
         node.put("catalogue", s.backend().kernels(table).versions());
         node.set("tuning", json.valueToTree(table.choices()));
         try {

@@ -141,7 +141,7 @@ public final class CudaBackend implements Backend {
     @Override
     public Program plan(TuningTable table, List<PlanRequest> requests) {
         Engines chosen = engines(table);
-        Program program = new CheckedPlans(target, chosen, _ -> { }).plan(requests.toArray(PlanRequest[]::new));
+        Program program = new CheckedPlans(target, chosen, _ -> { }).plan(requests);
         planned.removeIf(p -> p.program.refersTo(null));
         planned.add(new Planned(new WeakReference<>(program), chosen));
         return program;
