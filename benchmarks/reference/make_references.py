@@ -9,7 +9,7 @@ All arithmetic on integers is modulo 2^64, all indices count from 0 in row-major
                   seeded with fnv(key), so also the (i + 1)st nextLong() of Java's SplittableRandom(fnv(key))
     u(key, i)     (bits(key, i) >>> 40) * 2^-23 - 1, in [-1, 1), exact in a float
 
-Every key below ends in a suffix: empty in eval.json, "#" + seed in train.json.
+Every key below ends in a suffix: empty in eval.json, "#" + seed in train.json and freeze.json.
 
 Weights. Element i of the tensor NAME (torchvision's name and layout; key = NAME + suffix) is computed in double
 precision as written and rounded once to a float:
@@ -21,7 +21,9 @@ precision as written and rounded once to a float:
 Convolutions scale by fan in, not by torchvision's fan out, which would give depthwise convolutions weights near zero.
 Evaluation does not renormalise, so signals would vanish or explode with depth: eval.json holds for each batch norm
 NAME an integer e, log2 of the root mean square of its input, and there NAME.running_mean is 2^e * (0.1 * u) and
-NAME.running_var is 4^e * (1.0 + 0.2 * abs(u)), again rounded to a float last (exact: a power of two).
+NAME.running_var is 4^e * (1.0 + 0.2 * abs(u)), again rounded to a float last (exact: a power of two). So does
+freeze.json, whose entries name what is frozen as Firn's --freeze does: those parameters do not require gradients, and
+their batch norms are in evaluation mode.
 
 Images. Sample n (counted through all batches; square, side R, three channels last, one byte each) is coarse blocks
 of 8 x 8 pixels plus noise; the block grid has side R / 8:
@@ -41,7 +43,7 @@ update_norm. For another update's probe', unrounded,
 
 With torch and torchvision installed, in a few minutes on two cores:
 
-    python benchmarks/reference/make_references.py [--only eval|train] [--weights FOLDER]
+    python benchmarks/reference/make_references.py [--only eval|train|freeze] [--weights FOLDER]
 """
 import argparse
 import json
@@ -57,6 +59,9 @@ CLASSES = 10
 EVAL_MODELS = ("resnet18", "resnet50", "resnext50_32x4d", "wide_resnet50_2",
                "efficientnet_b0", "efficientnet_b5", "efficientnet_v2_s")
 TRAIN_MODELS = ("resnet18", "resnet50", "resnext50_32x4d", "efficientnet_b0", "efficientnet_v2_s")
+FREEZE_CASES = (("resnet18", "head"), ("resnet18", "until:layer3"), ("resnet18", "until:layer4.1.conv2"),
+                ("resnet18", "conv1,layer2,layer4.0.bn1"), ("efficientnet_b0", "head"),
+                ("efficientnet_b0", "until:features.5"), ("efficientnet_b0", "features.2,features.4.1"))
 EVAL_BATCH, TRAIN_BATCH, RESOLUTION = 2, 8, 64
 SEEDS, STEPS, PROBES = (0, 1, 2), 6, 4
 SKETCH_UNIT = 1e-7
@@ -151,6 +156,28 @@ def scale_statistics(model, inputs):
     return exponents
 
 
+def freeze(model, spec):
+    """Freezes what Firn's --freeze does; names of the parameters that are left to train."""
+    def below(name, module):
+        return name == module or name.startswith(module + ".")
+
+    names = [name for name, _ in model.named_parameters()]
+    if spec == "head":
+        frozen = [name for name in names if not below(name, "fc") and not below(name, "classifier")]
+    elif spec.startswith("until:"):
+        first = next(i for i, name in enumerate(names) if below(name, spec.removeprefix("until:")))
+        frozen = names[:first]
+    else:
+        frozen = [name for name in names if any(below(name, module) for module in spec.split(","))]
+    model.train()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name not in frozen)
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.BatchNorm2d) and f"{name}.weight" in frozen:
+            module.eval()
+    return [name for name in names if name not in frozen]
+
+
 def evaluation(name):
     inputs = images(EVAL_BATCH, "")
     with torch.inference_mode():
@@ -165,12 +192,20 @@ def evaluation(name):
             "torch_fp32_error": digits(errors[:1], 3)[0], "torch_bf16_error": digits(errors[1:], 3)[0]}
 
 
-def train(name, seed, dtype):
-    """Losses of each step; the first step's update by parameter, and running statistics by name after it."""
+def train(name, seed, dtype, spec):
+    """Losses of each step; the first step's update by parameter, running statistics by name after it, exponents."""
     suffix = f"#{seed}"
-    model = build(name, suffix, dtype).train()
-    inputs, targets = images(STEPS * TRAIN_BATCH, suffix).to(dtype), labels(STEPS * TRAIN_BATCH, suffix)
-    optimizer = torch.optim.SGD(model.parameters(), learning_rate(name), MOMENTUM, weight_decay=WEIGHT_DECAY)
+    model = build(name, suffix, torch.float64)
+    inputs, targets = images(STEPS * TRAIN_BATCH, suffix), labels(STEPS * TRAIN_BATCH, suffix)
+    exponents, learned = {}, [key for key, _ in model.named_parameters()]
+    if spec:
+        with torch.inference_mode():
+            exponents = scale_statistics(model.eval(), inputs[:TRAIN_BATCH])
+    model, inputs = model.to(dtype).train(), inputs.to(dtype)
+    if spec:
+        learned = freeze(model, spec)
+    parameters = [value for value in model.parameters() if value.requires_grad]
+    optimizer = torch.optim.SGD(parameters, learning_rate(name), MOMENTUM, weight_decay=WEIGHT_DECAY)
     before = {key: value.detach().double().clone() for key, value in model.named_parameters()}
     losses = []
     for x, y in zip(inputs.split(TRAIN_BATCH), targets.split(TRAIN_BATCH)):
@@ -180,9 +215,11 @@ def train(name, seed, dtype):
         optimizer.step()
         losses.append(loss.item())
         if len(losses) == 1:
-            update = {key: value.detach().double() - before[key] for key, value in model.named_parameters()}
-            statistics = {key: value.double().clone() for key, value in model.named_buffers() if "running" in key}
-    return losses, update, statistics
+            update = {key: value.detach().double() - before[key] for key, value in model.named_parameters()
+                      if key in learned}
+            statistics = {key: value.double().clone() for key, value in model.named_buffers()
+                          if "running" in key and key.rsplit(".", 1)[0] + ".weight" in learned}
+    return losses, update, statistics, exponents
 
 
 def sketch(update):
@@ -203,21 +240,24 @@ def chosen(update):
     convolutions = [name for name, value in update.items() if value.dim() == 4]
     norms = [name for name, value in update.items() if value.dim() == 1 and name.endswith(".weight")]
     classifier = next(name for name, value in update.items() if value.dim() == 2)
+    if not convolutions:
+        return [classifier]
     return [convolutions[0], convolutions[len(convolutions) // 2], convolutions[-1], norms[len(norms) // 2], classifier]
 
 
-def training(name, seed):
-    losses, update, statistics = train(name, seed, torch.float64)
-    losses32, update32, statistics32 = train(name, seed, torch.float32)
+def training(name, seed, spec=None):
+    losses, update, statistics, exponents = train(name, seed, torch.float64, spec)
+    losses32, update32, statistics32, _ = train(name, seed, torch.float32, spec)
     exact, single = sketch(update), sketch(update32)
     length = norm(update.values())
     by_sketch = (sum((a - b) ** 2 for key in exact for a, b in zip(exact[key], single[key])) / PROBES) ** 0.5
     difference = {key: update32[key] - value for key, value in update.items()}
     means = [key for key in statistics if key.endswith("running_mean")]
-    kept = [key.replace("running_mean", kind) for key in (means[0], means[len(means) // 2], means[-1])
-            for kind in ("running_mean", "running_var")]
+    kept = [key.replace("running_mean", kind) for key in {means[0]: 0, means[len(means) // 2]: 0, means[-1]: 0}
+            for kind in ("running_mean", "running_var")] if means else []
     return {
         "model": name, "seed": seed, "lr": learning_rate(name),
+        **({"freeze": spec, "exponents": exponents} if spec else {}),
         "losses": digits(losses, 12), "losses_fp32": digits(losses32, 9),
         "update_norm": digits([length], 9)[0],
         "update_error_fp32": digits([norm(difference.values()) / length], 3)[0],
@@ -226,8 +266,8 @@ def training(name, seed):
                           "error_fp32": digits([norm([difference[key]]) / norm([update[key]])], 3)[0]}
                     for key in chosen(update)},
         "running": {key: digits(statistics[key][:8], 9) for key in kept},
-        "running_error_fp32": digits([max(norm([statistics32[key] - value]) / norm([value])
-                                          for key, value in statistics.items())], 3)[0],
+        "running_error_fp32": digits([max((norm([statistics32[key] - value]) / norm([value])
+                                           for key, value in statistics.items()), default=0)], 3)[0],
         "sketch": {key: [round(value / (SKETCH_UNIT * length)) for value in values] for key, values in exact.items()},
     }
 
@@ -245,7 +285,7 @@ def write(name, entries, limit, **shared):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=("eval", "train"))
+    parser.add_argument("--only", choices=("eval", "train", "freeze"))
     parser.add_argument("--weights", type=Path, help="also write eval.json's weights as safetensors files here")
     arguments = parser.parse_args()
     if arguments.weights:
@@ -255,9 +295,12 @@ def main():
             save_file(state(build(name, "", torch.float32), ""), arguments.weights / f"{name}.safetensors")
     versions = {"torch": torch.__version__.split("+")[0], "torchvision": torchvision.__version__.split("+")[0]}
     shape = {"num_classes": CLASSES, "resolution": RESOLUTION}
-    if arguments.only != "train":
+    if arguments.only in (None, "eval"):
         write("eval.json", map(evaluation, EVAL_MODELS), 100_000, **versions, **shape, batch=EVAL_BATCH)
-    if arguments.only != "eval":
+    if arguments.only in (None, "freeze"):
+        write("freeze.json", (training(name, seed, spec) for name, spec in FREEZE_CASES for seed in SEEDS), 150_000,
+              **versions, **shape, batch=TRAIN_BATCH, steps=STEPS, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+    if arguments.only in (None, "train"):
         write("train.json", (training(name, seed) for name in TRAIN_MODELS for seed in SEEDS), 200_000, **versions,
               **shape, batch=TRAIN_BATCH, steps=STEPS, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
 

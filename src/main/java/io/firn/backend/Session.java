@@ -64,6 +64,9 @@ public interface Session extends AutoCloseable {
     /** Copies an f32 output of the last step, in logical row-major order, into {@code to}. */
     void output(Plan plan, String name, float[] to);
 
+    /** Copies an output of the last step as it lies there, in its buffer's type and layout, into {@code to}. */
+    void output(Plan plan, String name, MemorySegment to);
+
     /**
      * The memory of an f32 output itself, in logical row-major order, where it lies in this process: what the next step
      * overwrites, and what is gone once the session is closed. Empty elsewhere: there {@link #output} copies.

@@ -19,7 +19,8 @@ import picocli.CommandLine.Option;
                 + "goes on, and repeats nothing that is done."},
         sortOptions = false,
         footer = {"", "Examples:", "  firn study degradation --data fashion-mnist",
-                "  firn study degradation --data fashion-mnist --depths 20,56 --seeds 5 --epochs 4 --output studies/deep"})
+                "  firn study degradation --data fashion-mnist --depths 20,56 --seeds 5 --epochs 4 --output studies/deep",
+                "  firn study degradation --data /shared/photos --epochs 10 --slurm --time 2:00:00 --output /shared/deep"})
 final class DegradationCommand implements Runnable {
     @Option(names = "--depths", paramLabel = "N", split = ",", defaultValue = "20,32,44,56",
             description = "Layers: 20, 32, 44, 56, 110 (the nets for small images), or 18, 34 (default: ${DEFAULT-VALUE}).")

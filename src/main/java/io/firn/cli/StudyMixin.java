@@ -1,6 +1,8 @@
 package io.firn.cli;
 
 import io.firn.error.UserError;
+import io.firn.study.LocalSite;
+import io.firn.study.Site;
 import io.firn.study.StudyRequest;
 import io.firn.train.Config;
 import io.firn.train.TrainOptions;
@@ -25,7 +27,8 @@ final class StudyMixin {
     @Option(names = "--seeds", paramLabel = "N", defaultValue = "3", description = "Runs of each net (default: ${DEFAULT-VALUE}).")
     int seeds;
 
-    @Option(names = "--jobs", paramLabel = "N", description = "Runs at a time (default: one a core).")
+    @Option(names = "--jobs", paramLabel = "N", description = "Runs at a time (default: one a core of this machine, or with "
+            + "--slurm of the cluster's nodes).")
     private Integer jobs;
 
     @Option(names = "--epochs", paramLabel = "N", description = "Passes over the images of each run.")
@@ -61,6 +64,9 @@ final class StudyMixin {
     String target;
 
     @Mixin
+    private SlurmMixin slurm;
+
+    @Mixin
     OutputMixin print;
 
     @Spec(Spec.Target.MIXEE)
@@ -74,7 +80,9 @@ final class StudyMixin {
 
     StudyRequest request(Path output) {
         Main firn = (Main) command.root().userObject();
-        return new StudyRequest(output, jobs == null ? 0 : jobs, firn(), firn.devices(), firn.err(), true);
+        int most = jobs == null ? 0 : jobs;
+        Site site = slurm.site(most, firn.err()).<Site>map(s -> s).orElseGet(() -> new LocalSite(most, firn()));
+        return new StudyRequest(output, site, firn.devices(), firn.err(), true);
     }
 
     /** Whether nothing is to be run. */

@@ -5,7 +5,6 @@ import io.firn.cluster.Submission;
 import io.firn.error.UserError;
 import io.firn.models.NearNames;
 import io.firn.train.RunFolder;
-import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
@@ -142,24 +141,10 @@ final class SubmitCommand implements Runnable {
         Path run = output != null ? output
                 : RunFolder.choose(Path.of("runs"), command.isEmpty() ? "" : command.getFirst(), LocalDateTime.now());
         return new Submission(command, run.toAbsolutePath().normalize(),
-                program != null ? program : archive != null ? "firn" : launcher().toString(),
+                program != null ? program : archive != null ? "firn" : Launcher.path().toString(),
                 Optional.ofNullable(archive).map(a -> a.toAbsolutePath().normalize()), nodes,
                 ranksPerNode != null ? ranksPerNode : Math.max(1, gpusPerNode), gpusPerNode, cpusPerRank,
                 Optional.ofNullable(time), Optional.ofNullable(array), stopSeconds, maxRestarts, more);
-    }
-
-    /** The launcher that has started this process: the jar lies two folders below it. */
-    private static Path launcher() {
-        try {
-            Path code = Path.of(Main.class.getProtectionDomain().getCodeSource().getLocation().toURI());
-            Path firn = code.resolve("../../../firn").normalize();
-            if (Files.isExecutable(firn) && Files.isRegularFile(code)) {
-                return firn;
-            }
-        } catch (URISyntaxException e) {
-            throw new IllegalStateException(e);
-        }
-        throw UserError.usage("this is not the firn launcher's process: give the program on the nodes by --firn FILE");
     }
 
     private static String text(List<Slurm.Job> jobs) {

@@ -1,5 +1,6 @@
 package io.firn.cluster;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -32,9 +33,7 @@ final class JobScript {
         option(lines, "requeue", null);
         option(lines, "open-mode", "append");
         option(lines, "signal", "TERM@" + s.stopSeconds());
-        // Slurm puts numbers in the place of letters after a percent sign.
-        String log = s.run().resolve("slurm").toString().replace("%", "%%") + (s.array().isPresent() ? "/%A_%a.log" : "/%j.log");
-        option(lines, "output", PLAIN.matcher(log).matches() ? log : '"' + log + '"');
+        option(lines, "output", log(s.run().resolve("slurm"), s.array().isPresent() ? "%A_%a.log" : "%j.log"));
         s.more().forEach(m -> lines.add("#SBATCH " + m));
         lines.add("""
                 # Written by firn submit. Exit codes: 75 stopped with a checkpoint, 2 to 5 would fail again.
@@ -73,8 +72,14 @@ final class JobScript {
         return String.join("\n", lines) + "\n";
     }
 
-    private static void option(List<String> lines, String name, Object value) {
+    static void option(List<String> lines, String name, Object value) {
         lines.add("#SBATCH --" + name + (value == null ? "" : "=" + value));
+    }
+
+    /** A file as sbatch takes it, which puts numbers in the place of letters after a percent sign. */
+    static String log(Path folder, String name) {
+        String log = folder.toString().replace("%", "%%") + "/" + name;
+        return PLAIN.matcher(log).matches() ? log : '"' + log + '"';
     }
 
     private static String staging(String archive) {
@@ -104,8 +109,13 @@ final class JobScript {
         String[] parts = word.split(Pattern.quote(Submission.NUMBER), -1);
         List<String> quoted = new ArrayList<>();
         for (String p : parts) {
-            quoted.add(p.isEmpty() && parts.length > 1 || PLAIN.matcher(p).matches() ? p : "'" + p.replace("'", "'\\''") + "'");
+            quoted.add(p.isEmpty() && parts.length > 1 ? p : literal(p));
         }
         return String.join("\"$SLURM_ARRAY_TASK_ID\"", quoted);
+    }
+
+    /** As the shell takes it for one word, whatever it is. */
+    static String literal(String word) {
+        return PLAIN.matcher(word).matches() ? word : "'" + word.replace("'", "'\\''") + "'";
     }
 }

@@ -3,26 +3,33 @@ package io.firn.cluster;
 import io.firn.error.UserError;
 import io.firn.weights.AtomicFile;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /**
  * Slurm's commands, as far as Firn needs them: a job goes in, its state comes out, it is cancelled.
  *
- * @param prefix of the commands' names: a folder with a slash at its end, or nothing for those on the PATH
+ * @param prefix   of the commands' names: a folder with a slash at its end, or nothing for those on the PATH
+ * @param patience with a command that does not answer
  */
-public record Slurm(String prefix) {
-    private static final long PATIENCE_SECONDS = 60;
+public record Slurm(String prefix, Duration patience) {
     private static final String JOB = "job";
 
     /** Those on the PATH. */
     public static Slurm here() {
-        return new Slurm("");
+        return new Slurm("", Duration.ofMinutes(1));
     }
 
     /** A job in the queue, or a task of an array. */
@@ -48,10 +55,18 @@ public record Slurm(String prefix) {
         }
         Path script = folder.resolve("job.sh");
         AtomicFile.write(script, JobScript.of(s).getBytes(StandardCharsets.UTF_8));
-        String said = call("sbatch", "--parsable", script.toString()).strip();
-        String job = said.split(";")[0];
+        String job = submit(script);
         AtomicFile.write(folder.resolve(JOB), (job + "\n").getBytes(StandardCharsets.UTF_8));
         return job;
+    }
+
+    /**
+     * Submits a script that lies there already.
+     *
+     * @return the job's number
+     */
+    String submit(Path script) {
+        return call("sbatch", "--parsable", script.toString()).strip().split(";")[0];
     }
 
     /** What {@link #submit} would hand to Slurm. */
@@ -75,6 +90,57 @@ public record Slurm(String prefix) {
     /** Ends a job for good. */
     public void cancel(String which) {
         call("scancel", number(which));
+    }
+
+    /** Takes jobs that wait out of the queue; one that has begun meanwhile goes on. */
+    void cancel(List<String> waiting) {
+        call(Stream.concat(Stream.of("scancel", "--state=PENDING"), waiting.stream()).toArray(String[]::new));
+    }
+
+    /** Tells running jobs to end by themselves: the script first, so that it starts nothing more, then what it has started. */
+    void stop(List<String> running) {
+        call(Stream.concat(Stream.of("scancel", "--batch", "--signal=TERM"), running.stream()).toArray(String[]::new));
+        call(Stream.concat(Stream.of("scancel", "--signal=TERM"), running.stream()).toArray(String[]::new));
+    }
+
+    /** Where a task of this user's stands, and why. */
+    record Standing(String state, String reason) {
+    }
+
+    /** All tasks of this user's that Slurm knows, one that has ended not long ago among them, by number. */
+    Map<String, Standing> standings() {
+        Map<String, Standing> all = new LinkedHashMap<>();
+        call("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T|%r").lines()
+                .map(l -> l.strip().split("\\|", -1)).filter(f -> f.length == 3).forEach(f -> all.put(f[0], new Standing(f[1], f[2])));
+        return all;
+    }
+
+    /**
+     * A machine of the cluster.
+     *
+     * @param memory bytes that its jobs may use
+     */
+    record Node(String name, String partition, boolean isDefault, boolean isUp, int cpus, long memory) {
+        /** States in which jobs are started there, now or later. */
+        private static final List<String> UP = List.of("idle", "mix", "mixed", "alloc", "allocated", "comp", "completing",
+                "plnd", "planned");
+
+        /** Of a line {@code name|partition|state|cpus|megabytes}; what a star, a tilde and so on mean is in the state. */
+        static Node of(String line) {
+            String[] f = line.strip().split("\\|", -1);
+            try {
+                String state = f[2].replaceFirst("[~#%$@^+-]+$", "");
+                return new Node(f[0], f[1].replace("*", ""), f[1].endsWith("*"), UP.contains(state), Integer.parseInt(f[3]),
+                        Long.parseLong(f[4].replace("+", "")) << 20);
+            } catch (IndexOutOfBoundsException | NumberFormatException e) {
+                throw UserError.other("sinfo says '%s', which is not understood", line).causedBy(e);
+            }
+        }
+    }
+
+    /** The cluster's nodes: one that is in several partitions is there for each. */
+    List<Node> nodes() {
+        return call("sinfo", "--noheader", "--Node", "--format=%N|%P|%t|%c|%m").lines().filter(l -> !l.isBlank()).map(Node::of).toList();
     }
 
     private Optional<String> running(Path run) {
@@ -122,33 +188,41 @@ public record Slurm(String prefix) {
             p = new ProcessBuilder(words).start();
             p.getOutputStream().close();
         } catch (IOException e) {
-            throw UserError.other("there is no Slurm here: %s is not on the PATH; run this on a cluster's login node, or print "
-                    + "the script by --dry-run", command[0]).causedBy(e);
+            throw UserError.other("there is no Slurm here: %s is not on the PATH; run this on a cluster's login node (firn "
+                    + "submit --dry-run prints a job's script anywhere)", command[0]).causedBy(e);
         }
         try {
-            // What they say is short: both pipes hold it.
-            if (!p.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
-                p.destroyForcibly();
-                throw UserError.other("%s has not answered for %d s: Slurm's controller is down or busy; try again", command[0],
-                        PATIENCE_SECONDS);
+            CompletableFuture<String> out = CompletableFuture.supplyAsync(() -> text(p.getInputStream()));
+            CompletableFuture<String> err = CompletableFuture.supplyAsync(() -> text(p.getErrorStream()));
+            boolean hasEnded = p.waitFor(patience.toMillis(), TimeUnit.MILLISECONDS);
+            if (!hasEnded) {
+                // Where the queue is full, sbatch says so and tries again for minutes. Process.destroy would close what it said.
+                p.toHandle().destroyForcibly();
+                throw UserError.other("%s has not answered for %d s: %s", command[0], patience.toSeconds(), err.join().isBlank()
+                        ? "Slurm's controller is down or busy; try again" : reason(err.join()));
             }
-            String out = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-            String err = new String(p.getErrorStream().readAllBytes(), StandardCharsets.UTF_8);
             if (p.exitValue() != 0) {
-                throw UserError.other("Slurm refuses: %s", reason(err.isBlank() ? out : err));
+                throw UserError.other("Slurm refuses: %s", reason(err.join().isBlank() ? out.join() : err.join()));
             }
-            return out;
-        } catch (IOException e) {
-            throw UserError.other("%s cannot be read: %s", command[0], e.getMessage()).causedBy(e);
+            return out.join();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw UserError.other("interrupted while waiting for %s", command[0]).causedBy(e);
         }
     }
 
+    private static String text(InputStream in) {
+        try {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     /** Slurm's own words, in one line and without its prefixes. */
     static String reason(String said) {
-        List<String> lines = said.lines().map(l -> l.replaceFirst("^\\w+: (error: )?", "").strip()).filter(l -> !l.isEmpty()).toList();
+        List<String> lines = said.lines().map(l -> l.replaceFirst("^\\w+: (error: )?", "").strip()).filter(l -> !l.isEmpty())
+                .distinct().toList();
         return lines.isEmpty() ? "it does not say why" : String.join("; ", lines);
     }
 }

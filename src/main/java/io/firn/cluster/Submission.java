@@ -4,7 +4,9 @@ import io.firn.error.UserError;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /**
  * A command of Firn to run on a Slurm cluster.
@@ -28,7 +30,7 @@ public record Submission(List<String> command, Path run, String program, Optiona
                          int maxRestarts, List<String> more) {
     /** Stands for the number of an array's task. */
     public static final String NUMBER = "{}";
-    private static final Pattern TIME = Pattern.compile("(\\d+-)?\\d+(:\\d+){0,2}");
+    private static final Pattern TIME = Pattern.compile("(?:(\\d{1,6})-)?(\\d{1,9})(?::(\\d{1,9}))?(?::(\\d{1,9}))?");
     private static final Pattern ARRAY = Pattern.compile("\\d+(-\\d+(:\\d+)?)?(,\\d+(-\\d+(:\\d+)?)?)*(%\\d+)?");
     private static final List<String> GOING_ON = List.of("train", "finetune");
 
@@ -44,9 +46,7 @@ public record Submission(List<String> command, Path run, String program, Optiona
         atLeast("cpus-per-rank", cpusPerRank, 0);
         atLeast("stop-before", stopSeconds, 1);
         atLeast("max-restarts", maxRestarts, 0);
-        time.filter(t -> !TIME.matcher(t).matches()).ifPresent(t -> {
-            throw UserError.usage("--time %s: no time in Slurm's words, such as 30 (minutes), 2:00:00 or 1-12:00:00", t);
-        });
+        checkTime(time, stopSeconds);
         array.filter(a -> !ARRAY.matcher(a).matches()).ifPresent(a -> {
             throw UserError.usage("--array %s: no numbers in Slurm's words, such as 0-7 or 0-7%%2", a);
         });
@@ -63,7 +63,30 @@ public record Submission(List<String> command, Path run, String program, Optiona
         }
     }
 
-    private static void atLeast(String option, int value, int least) {
+    /** Refuses a limit that Slurm would not understand, or that ends before anything could be done. */
+    static void checkTime(Optional<String> time, int stopSeconds) {
+        time.ifPresent(t -> {
+            if (seconds(t) <= stopSeconds) {
+                throw UserError.usage("--time %s: ranks are told to stop %d s before, so nothing would be done; give more", t,
+                        stopSeconds);
+            }
+        });
+    }
+
+    /** Minutes, {@code m:s}, {@code h:m:s}, {@code d-h}, {@code d-h:m} or {@code d-h:m:s}. */
+    private static long seconds(String time) {
+        Matcher m = TIME.matcher(time);
+        if (!m.matches()) {
+            throw UserError.usage("--time %s: no time in Slurm's words, such as 30 (minutes), 2:00:00 or 1-12:00:00", time);
+        }
+        long[] n = IntStream.rangeClosed(1, 4).mapToLong(i -> m.group(i) == null ? 0 : Long.parseLong(m.group(i))).toArray();
+        if (m.group(1) != null) {
+            return ((n[0] * 24 + n[1]) * 60 + n[2]) * 60 + n[3];
+        }
+        return m.group(4) == null ? n[1] * 60 + n[2] : (n[1] * 60 + n[2]) * 60 + n[3];
+    }
+
+    static void atLeast(String option, int value, int least) {
         if (value < least) {
             throw UserError.usage("--%s %d: at least %d", option, value, least);
         }

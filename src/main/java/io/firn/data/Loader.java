@@ -30,6 +30,8 @@ public final class Loader implements AutoCloseable {
     private final Dataset set;
     private final LoaderOptions options;
     private final Transform transform;
+    /** Null where images are decoded. */
+    private final Rows rows;
     private final Consumer<DamagedImage> onDamaged;
     private final ConcurrentHashMap<Integer, DamagedImage> damaged = new ConcurrentHashMap<>();
     private final Arena arena = Arena.ofShared();
@@ -39,22 +41,50 @@ public final class Loader implements AutoCloseable {
     private Batches open;
     private boolean closed;
 
+    /** What was computed from each image before, to take the place of its pixels in batches. */
+    public interface Rows {
+        /** Of one image. */
+        int bytes();
+
+        /**
+         * Copies an image's bytes.
+         *
+         * @param view which of its variations
+         * @return whether the image could be read
+         */
+        boolean copy(int index, int view, MemorySegment to, long offset);
+    }
+
+    /**
+     * Batches of what was computed from the set's images before, in the order in which those would come.
+     *
+     * @throws UserError as below
+     */
+    public Loader(Dataset set, LoaderOptions options, Rows rows) {
+        this(set, options, _ -> { }, rows);
+    }
+
     /**
      * @param onDamaged told of each damaged image once, from a worker's thread
      * @throws UserError where the set is empty, or in training smaller than one batch
      */
     public Loader(Dataset set, LoaderOptions options, Consumer<DamagedImage> onDamaged) {
+        this(set, options, onDamaged, null);
+    }
+
+    private Loader(Dataset set, LoaderOptions options, Consumer<DamagedImage> onDamaged, Rows rows) {
         EpochOrder.check(options, set);
         this.set = set;
         this.options = options;
         this.transform = options.transform();
+        this.rows = rows;
         this.onDamaged = onDamaged;
-        long bytes = bufferBytes(options) / BUFFERS;
+        long bytes = options.batch() * slotBytes();
         try {
             this.ring = IntStream.range(0, BUFFERS).mapToObj(_ -> new BatchBuffer(arena.allocate(bytes, ALIGNMENT), options.batch())).toList();
         } catch (OutOfMemoryError e) {
             arena.close();
-            throw UserError.memory("the %d buffers for batches of %d images need %,d bytes: lower --batch", BUFFERS, options.batch(), bufferBytes(options)).causedBy(e);
+            throw UserError.memory("the %d buffers for batches of %d images need %,d bytes: lower --batch", BUFFERS, options.batch(), BUFFERS * bytes).causedBy(e);
         }
         this.free = new ConcurrentLinkedQueue<>(ring);
         this.workers = Executors.newFixedThreadPool(options.workers(), Thread.ofPlatform().daemon().name("firn-loader-", 0).factory());
@@ -62,12 +92,21 @@ public final class Loader implements AutoCloseable {
 
     /** Another loader of the same set, with other options. */
     public Loader with(LoaderOptions other) {
-        return new Loader(set, other, onDamaged);
+        return new Loader(set, other, onDamaged, rows);
+    }
+
+    private long slotBytes() {
+        return rows == null ? options.imageBytes() : rows.bytes();
     }
 
     /** Bytes of memory outside Java's heap that a loader with these options holds from start to end. */
     public static long bufferBytes(LoaderOptions options) {
-        return BUFFERS * (long) options.batch() * options.imageBytes();
+        return bufferBytes(options, options.imageBytes());
+    }
+
+    /** The same where an image takes so many bytes. */
+    public static long bufferBytes(LoaderOptions options, long imageBytes) {
+        return BUFFERS * imageBytes * options.batch();
     }
 
     /** Batches in every epoch. */
@@ -158,15 +197,13 @@ public final class Loader implements AutoCloseable {
 
     /** Fills one slot of a batch; other workers fill the others. */
     void fill(BatchBuffer buffer, int slot, EpochOrder order, int number) {
-        long bytes = options.imageBytes();
+        long bytes = slotBytes();
         long position = order.position(number, slot);
         // Training tries the images that follow; evaluation only the slot's own.
         int attempts = slot >= order.count(number) ? 0 : options.dropLast() ? set.size() : 1;
         for (int attempt = 0; attempt < attempts; attempt++) {
             int index = order.at(position + (long) attempt * options.repeats());
-            byte[] pixels = load(index, order.epoch(), order.repeat(position));
-            if (pixels != null) {
-                MemorySegment.copy(pixels, 0, buffer.images(), ValueLayout.JAVA_BYTE, slot * bytes, pixels.length);
+            if (load(index, options.view(order.epoch()), order.repeat(position), buffer.images(), slot * bytes)) {
                 buffer.labels()[slot] = set.label(index);
                 buffer.indices()[slot] = index;
                 return;
@@ -187,19 +224,24 @@ public final class Loader implements AutoCloseable {
         }
     }
 
-    /** The image's bytes as the model takes them, or null where it is damaged. */
-    private byte[] load(int index, int epoch, int repeat) {
+    /** Puts the image's bytes there as the model takes them; false where it is damaged. */
+    private boolean load(int index, int epoch, int repeat, MemorySegment to, long offset) {
+        if (rows != null) {
+            return rows.copy(index, epoch, to, offset);
+        }
         if (damaged.containsKey(index)) {
-            return null;
+            return false;
         }
         try {
             Image image = set.image(index, size -> transform.reduction(size, epoch, index, repeat));
-            return transform.apply(image, epoch, index, repeat, set.describe(index));
+            byte[] pixels = transform.apply(image, epoch, index, repeat, set.describe(index));
+            MemorySegment.copy(pixels, 0, to, ValueLayout.JAVA_BYTE, offset, pixels.length);
+            return true;
         } catch (DamagedImage e) {
             if (damaged.putIfAbsent(index, e) == null) {
                 onDamaged.accept(e);
             }
-            return null;
+            return false;
         }
     }
 }

@@ -22,9 +22,11 @@ import io.firn.error.UserError;
  * @param mixing   how images of a batch are mixed
  * @param repeats  how often an image comes in a row, each time varied anew (repeated augmentation, Hoffer et al. 2020, arXiv
  *                 1901.09335); an epoch stays as long, and sees that much less of the set
+ * @param views    variations of each image in which epochs take turns; 0 where every epoch has new ones
  */
 public record LoaderOptions(int batch, int height, int width, int channels, Augment augment, int resize, boolean shuffle,
-        long seed, int workers, boolean dropLast, int rank, int ranks, Erasing erasing, Mixing mixing, int repeats) {
+        long seed, int workers, boolean dropLast, int rank, int ranks, Erasing erasing, Mixing mixing, int repeats,
+        int views) {
     public LoaderOptions {
         if (batch < 1) {
             throw UserError.usage("--batch %d is less than 1", batch);
@@ -34,6 +36,9 @@ public record LoaderOptions(int batch, int height, int width, int channels, Augm
         }
         if (repeats < 1 || repeats > 1 << 15) {
             throw UserError.usage("--augment-repeats %d is not from 1 to 32768", repeats);
+        }
+        if (views < 0) {
+            throw UserError.usage("--cache-views %d is less than 1", views);
         }
         if (ranks < 1 || rank < 0 || rank >= ranks) {
             throw new IllegalArgumentException("rank %d of %d".formatted(rank, ranks));
@@ -50,7 +55,24 @@ public record LoaderOptions(int batch, int height, int width, int channels, Augm
     public LoaderOptions(int batch, int height, int width, int channels, Augment augment, int resize, boolean shuffle, long seed,
             int workers, boolean dropLast, int rank, int ranks) {
         this(batch, height, width, channels, augment, resize, shuffle, seed, workers, dropLast, rank, ranks, Erasing.NONE,
-                Mixing.NONE, 1);
+                Mixing.NONE, 1, 0);
+    }
+
+    /** The same with other threads, which changes no batch. */
+    public LoaderOptions withWorkers(int n) {
+        return new LoaderOptions(batch, height, width, channels, augment, resize, shuffle, seed, n, dropLast, rank, ranks,
+                erasing, mixing, repeats, views);
+    }
+
+    /** All images once in the set's order, each varied as these options say. */
+    public LoaderOptions inOrder() {
+        return new LoaderOptions(batch, height, width, channels, augment, resize, false, seed, workers, false, 0, 1, erasing,
+                Mixing.NONE, 1, views);
+    }
+
+    /** Which of an image's variations an epoch sees. */
+    int view(int epoch) {
+        return views == 0 ? epoch : epoch % views;
     }
 
     /** Batches in an epoch of that many images. */

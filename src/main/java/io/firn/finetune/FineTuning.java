@@ -136,6 +136,9 @@ public final class FineTuning {
             if (!config.has("patience") && setup.validation().isPresent()) {
                 config = config.with("patience", PATIENCE);
             }
+            if (!config.has("feature-cache")) {
+                config = config.with("feature-cache", "auto");
+            }
             InitialStates states = InitialStates.of(setup, this::say);
             if (needsHead(setup, states)) {
                 config = config.with("init", headStart(setup, states, root).toString());

@@ -44,7 +44,8 @@ final class LowerPass {
     }
 
     Plan run() {
-        Layout activations = kernels.activationLayout(graph);
+        // Both parts of a network that is cut have the same, so that what crosses the cut fits.
+        Layout activations = kernels.activationLayout(request.cut().isPresent() ? request.model() : graph);
         List<Choice> prepare = new ArrayList<>();
         List<Choice> step = new ArrayList<>();
         Set<Value> constant = constants();

@@ -5,7 +5,9 @@ import io.firn.graph.Value;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SequencedMap;
+import java.util.stream.Stream;
 
 /**
  * A compiled step: launches in order, every byte of their operands laid out.
@@ -32,7 +34,8 @@ public record Plan(String name, Graph graph, Target target, Precision precision,
 
     /** Images in a batch. */
     public int batch() {
-        return graph.inputs().stream().filter(v -> v.shape().rank() == 4).findFirst().orElseThrow().shape().n();
+        return graph.inputs().stream().filter(v -> v.name().equals("pixels") || v.name().equals("labels")).findFirst()
+                .orElseThrow().shape().n();
     }
 
     /** Of a step, in which streams overlap as they may. */
@@ -46,6 +49,13 @@ public record Plan(String name, Graph graph, Target target, Precision precision,
 
     public long flops() {
         return launches.stream().mapToLong(Launch::flops).sum();
+    }
+
+    /** What crosses the cut of a network, into this plan or out of it, in the order that both parts have. */
+    public List<Buffer> features() {
+        return Stream.concat(graph.inputs().stream().filter(v -> v.name().startsWith(PlanRequest.Cut.FEATURES)),
+                graph.outputs().entrySet().stream().filter(e -> e.getKey().startsWith(PlanRequest.Cut.FEATURES))
+                        .map(Map.Entry::getValue)).map(buffers::get).toList();
     }
 
     /** Where an input of the step lies. */

@@ -16,7 +16,7 @@ import java.util.stream.IntStream;
  * @param target              the device planned for
  * @param kernels             where the launches come from: libraries and their versions
  * @param rates               where the target's rates come from, by which times are predicted
- * @param resolution          pixels of the square input's side
+ * @param resolution          pixels of the square input's side; 0 for what begins at kept features
  * @param microBatches        of so many images each, whose mean gradient a step takes
  * @param parameters          scalars that could be trained
  * @param trainableParameters scalars that this plan does train
@@ -112,6 +112,8 @@ public record PlanReport(String model, String target, String kernels, String rat
     }
 
     private static int resolution(Plan plan) {
-        return plan.graph().input("pixels").shape().h();
+        // What follows a cut has no pixels.
+        return plan.graph().inputs().stream().filter(v -> v.name().equals("pixels")).mapToInt(v -> v.shape().h())
+                .findFirst().orElse(0);
     }
 }

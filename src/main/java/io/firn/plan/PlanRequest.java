@@ -20,9 +20,10 @@ import java.util.function.Function;
  * @param std      of each channel
  * @param training how to train; empty plans an evaluation
  * @param averaged states in whose place an evaluation reads their moving averages
+ * @param cut      which part of the network is meant; empty for all of it
  */
 public record PlanRequest(String name, Graph model, List<Double> mean, List<Double> std, Precision precision,
-                          Optional<Training> training, Set<String> averaged) {
+                          Optional<Training> training, Set<String> averaged, Optional<Cut> cut) {
 
     public PlanRequest {
         mean = List.copyOf(mean);
@@ -33,7 +34,47 @@ public record PlanRequest(String name, Graph model, List<Double> mean, List<Doub
     /** One that reads no averages. */
     public PlanRequest(String name, Graph model, List<Double> mean, List<Double> std, Precision precision,
                        Optional<Training> training) {
-        this(name, model, mean, std, precision, training, Set.of());
+        this(name, model, mean, std, precision, training, Set.of(), Optional.empty());
+    }
+
+    /** The same of the network's part on one side of where its frozen prefix ends. */
+    public PlanRequest on(Cut.Side side, Set<String> frozen) {
+        return new PlanRequest(name, model, mean, std, precision, training, averaged,
+                Optional.of(new Cut(side, withWholeNorms(frozen))));
+    }
+
+    private Set<String> withWholeNorms(Set<String> frozen) {
+        return FreezePass.withWholeNorms(model, frozen);
+    }
+
+    /** Whether frozen parameters come before all that is trained, so that the network can be cut between them. */
+    public boolean hasPrefix(Set<String> frozen) {
+        return !CutPass.run(FreezePass.run(model, allParameters()), new Cut(Cut.Side.BEFORE, withWholeNorms(frozen)))
+                .states(State.Kind.PARAMETER).isEmpty();
+    }
+
+    /** Names of all parameters of the model. */
+    Set<String> allParameters() {
+        Set<String> all = new HashSet<>();
+        model.states(State.Kind.PARAMETER).forEach(s -> all.add(s.name()));
+        return all;
+    }
+
+    /**
+     * One part of a network that is cut where its frozen prefix ends ({@link CutPass}).
+     *
+     * @param frozen parameters that are not trained, batch norms whole
+     */
+    public record Cut(Side side, Set<String> frozen) {
+        /** Begins the names of what crosses the cut: outputs of the one part, inputs of the other. */
+        public static final String FEATURES = "features#";
+
+        public Cut {
+            frozen = Set.copyOf(frozen);
+        }
+
+        /** The frozen prefix, or all that follows it. */
+        public enum Side { BEFORE, AFTER }
     }
 
     /** Names of the states that a training keeps moving averages of: what it trains, and the statistics beside. */

@@ -10,7 +10,6 @@ import io.firn.graph.State;
 import io.firn.graph.Type;
 import io.firn.graph.Value;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -41,14 +40,16 @@ public final class Planner {
             return passes;
         }
         passes.add(new Pass("input", g -> InputPass.run(g, r.mean(), r.std(), r.precision().activation())));
-        Set<String> all = new HashSet<>();
-        r.model().states(State.Kind.PARAMETER).forEach(s -> all.add(s.name()));
-        Set<String> frozen = r.training().map(t -> FreezePass.withWholeNorms(r.model(), t.frozen())).orElse(all);
+        Set<String> frozen = r.training().map(t -> FreezePass.withWholeNorms(r.model(), t.frozen()))
+                .orElseGet(r::allParameters);
         passes.add(new Pass("freeze", g -> FreezePass.run(g, frozen)));
+        r.cut().ifPresent(c -> passes.add(new Pass("cut", g -> CutPass.run(g, c))));
         if (!r.averaged().isEmpty()) {
             passes.add(new Pass("average", g -> AveragePass.run(g, r.averaged())));
         }
-        passes.add(new Pass("loss", g -> loss(g, r.training())));
+        if (r.cut().map(PlanRequest.Cut::side).orElse(PlanRequest.Cut.Side.AFTER) == PlanRequest.Cut.Side.AFTER) {
+            passes.add(new Pass("loss", g -> loss(g, r.training())));
+        }
         r.training().ifPresent(t -> {
             passes.add(new Pass("differentiate", g -> DifferentiatePass.run(g, g.states(State.Kind.PARAMETER).stream()
                     .filter(s -> !frozen.contains(s.name())).map(State::value).toList(),

@@ -67,7 +67,7 @@ public final class Degradation {
     private Degradation(Request request, StudyRequest how) {
         this.request = request;
         this.how = how;
-        slots = Slots.of(how.jobs(), request.depths.size() * FAMILIES.size() * request.seeds);
+        slots = how.site().slots(request.depths.size() * FAMILIES.size() * request.seeds);
         String data = request.options.text("data").orElseThrow(() -> UserError.usage(
                 "--data is missing: give a folder of class folders, a file or a built-in name such as fashion-mnist"));
         train = Datasets.open(data, how::say).train();

@@ -2,6 +2,7 @@ package io.firn.study;
 
 import io.firn.error.UserError;
 import io.firn.study.schedule.Entry;
+import io.firn.study.schedule.Executor;
 import io.firn.study.schedule.LowerBound;
 import io.firn.study.schedule.Scheduler;
 import io.firn.study.schedule.Task;
@@ -10,7 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.SequencedMap;
 
-/** Carries out a study's trainings on this machine. */
+/** Carries out a study's trainings. */
 final class Runs {
     private final StudyFolder folder;
     private final StudyRequest request;
@@ -38,8 +39,8 @@ final class Runs {
     SequencedMap<String, Entry> run(List<Job> jobs) {
         List<Task> tasks = jobs.stream().map(Runs::task).toList();
         SequencedMap<String, Entry> entries;
-        try (LocalExecutor executor = new LocalExecutor(folder, request.firn(), slots.count(), slots.memory())) {
-            executor.add(jobs);
+        try (Executor executor = request.site().open(slots, folder.root().toAbsolutePath(),
+                jobs.stream().map(folder::training).toList())) {
             Scheduler scheduler = new Scheduler(tasks, folder.state(), executor, new Board(folder, request.log()));
             request.say(String.format(Locale.ROOT, "%d runs, %d at a time with %d threads each; predicted %s at least",
                     jobs.size(), slots.count(), slots.threads(), Board.time(LowerBound.of(tasks, executor.devices()))));

@@ -92,7 +92,7 @@ public final class Scaling {
                     splits.train().name());
         }
         baseline = new Baseline(request.baseline, request.options, train());
-        slots = Slots.of(how.jobs(), Integer.MAX_VALUE);
+        slots = how.site().slots(Integer.MAX_VALUE);
         batch = Integer.parseInt(options(baseline.sizes(), 1).text("batch").orElseThrow());
     }
 

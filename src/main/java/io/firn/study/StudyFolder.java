@@ -135,8 +135,10 @@ final class StudyFolder implements AutoCloseable {
         return root.resolve("runs").resolve(name);
     }
 
-    Path log(String name) {
-        return root.resolve("logs").resolve(name + ".log");
+    /** The job as a process, wherever it runs. */
+    Training training(Job job) {
+        return new Training(job, root.resolve("runs").resolve(job.run() + ".toml").toAbsolutePath(),
+                run(job.run()).toAbsolutePath(), root.resolve("logs").resolve(job.run() + ".log").toAbsolutePath());
     }
 
     /** Where each task stood last; empty at first. */

@@ -19,12 +19,19 @@ final class Inference {
     private final int classes;
     private final float[] logits;
     private final Views views;
+    private final ImageInput images;
 
     Inference(Session session, Plan plan) {
         this(session, plan, Views.NONE);
     }
 
     Inference(Session session, Plan plan, Views views) {
+        this(session, plan, views, ImageInput.pixels(session));
+    }
+
+    /** @param images what puts a batch's images into the plan */
+    Inference(Session session, Plan plan, Views views, ImageInput images) {
+        this.images = images;
         this.session = session;
         this.plan = plan;
         this.views = views;
@@ -87,8 +94,7 @@ final class Inference {
     }
 
     private void see(Batch batch) {
-        MemorySegment pixels = session.input(plan, "pixels");
-        MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
+        images.put(batch, plan);
         MemorySegment.copy(batch.labels(), 0, session.input(plan, "labels"), ValueLayout.JAVA_INT, 0, batch.labels().length);
         session.step(plan);
         session.output(plan, "logits", logits);

@@ -24,6 +24,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /** Plans a training, and tells before its first step whether it fits into memory. */
 final class Plans {
@@ -51,7 +52,8 @@ final class Plans {
 
     /**
      * The plans over one state: {@code train}, or {@code accumulate} and {@code apply}; more of the former for each other
-     * resolution ({@code train@128}); and with validation {@code evaluate}.
+     * resolution ({@code train@128}); with validation {@code evaluate}; and where what is frozen is computed apart,
+     * {@code prefix}, after which the others begin.
      */
     static Program program(Setup s, TuningTable table) {
         return program(s, s.share(), table, frozen(s));
@@ -68,19 +70,25 @@ final class Plans {
 
     private static List<PlanRequest> requests(Setup s, int batch, Set<String> frozen) {
         StepOptions options = StepOptions.of(s.options());
-        PlanRequest.Training training = options.training(s.model(batch), frozen, ranks(s));
+        Model model = s.model(batch);
+        boolean hasOwnPrefix = FrozenPrefix.isOwnPlan(s, frozen);
+        UnaryOperator<PlanRequest> rest = r -> hasOwnPrefix ? r.on(PlanRequest.Cut.Side.AFTER, frozen) : r;
+        Optional<PlanRequest.Training> training = Optional.of(options.training(model, frozen, ranks(s)));
         List<PlanRequest> requests = new ArrayList<>();
         for (int resolution : s.resolutions().reversed()) {
-            Preprocessing p = s.preprocessing();
-            requests.add(new PlanRequest(training(s, resolution), s.model(batch, resolution).graph(), p.mean(), p.std(),
-                    s.precision(), Optional.of(training)));
+            requests.add(rest.apply(request(training(s, resolution), s.model(batch, resolution), s.preprocessing(), s, training)));
         }
         options.apply(requests.getFirst()).ifPresent(requests::add);
         if (s.validation().isPresent()) {
             Preprocessing p = s.preprocessing();
             Model evaluated = s.model(s.validationBatch(batch));
-            requests.add(new PlanRequest(EVALUATE, evaluated.graph(), p.mean(), p.std(), s.precision(), Optional.empty(),
-                    options.update().averages() ? PlanRequest.averaged(evaluated.graph(), frozen) : Set.of()));
+            requests.add(rest.apply(new PlanRequest(EVALUATE, evaluated.graph(), p.mean(), p.std(), s.precision(),
+                    Optional.empty(), options.update().averages() ? PlanRequest.averaged(evaluated.graph(), frozen) : Set.of(),
+                    Optional.empty())));
+        }
+        if (hasOwnPrefix) {
+            requests.add(request(FrozenPrefix.PLAN, model, s.preprocessing(), s, Optional.empty())
+                    .on(PlanRequest.Cut.Side.BEFORE, frozen));
         }
         return requests;
     }
@@ -88,6 +96,11 @@ final class Plans {
     private static Ranks ranks(Setup s) {
         RankOptions r = s.options().together();
         return r.ranks() == 1 ? Ranks.ONE : Ranks.of(r.ranks(), r.syncBn());
+    }
+
+    private static PlanRequest request(String name, Model model, Preprocessing p, Setup s,
+                                       Optional<PlanRequest.Training> training) {
+        return new PlanRequest(name, model.graph(), p.mean(), p.std(), s.precision(), training);
     }
 
     /** Names of the parameters that are not trained. */
@@ -177,7 +190,8 @@ final class Plans {
                     + (s.validation().isPresent() ? Loader.bufferBytes(s.validating(s.validationBatch(batch))) : 0);
             long largest = program.state().states().values().stream().map(State::value)
                     .mapToLong(v -> v.type().bytes()).max().orElse(0);
-            return of(s.backend(), program, loaders + largest);
+            return of(s.backend(), program, loaders + largest
+                    + Features.memory(s, program, s.training(batch)));
         }
 
         static Need of(Backend backend, Program program, long beside) {

@@ -35,7 +35,7 @@ final class RateFinder {
         List<Double> rates = new ArrayList<>();
         List<Double> losses = new ArrayList<>();
         List<Double> smoothed = new ArrayList<>();
-        TrainStep step = new TrainStep(setup, session);
+        TrainStep step = new TrainStep(setup, session, ImageInput.pixels(session));
         int resolution = setup.options().net().resolution();
         try (Loader loader = new Loader(setup.train(), setup.training(setup.share()),
                 damaged -> say.accept("skipping a damaged image: " + damaged.getMessage()))) {

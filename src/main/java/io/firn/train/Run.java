@@ -8,10 +8,10 @@ import io.firn.backend.Tuned;
 import io.firn.error.UserError;
 import io.firn.graph.State;
 import io.firn.plan.FreezeSpec;
-import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
+import io.firn.plan.WholeStep;
 import io.firn.report.Report;
 import io.firn.weights.AtomicFile;
 import java.io.IOException;
@@ -153,6 +153,7 @@ public final class Run {
 
     /** @param given the choices of an earlier process; empty measures */
     private Tuned plan(Setup s, Optional<TuningTable> given) {
+        FrozenPrefix.note(s, Plans.frozen(s)).ifPresent(this::say);
         Plans.checkBatchNorms(s);
         List<String> besides = FreezeSpec.besides(s.model(1).graph(), Plans.frozen(s));
         if (!besides.isEmpty()) {
@@ -240,9 +241,14 @@ public final class Run {
                 Optional<FreezeAudit> audit = !team.leads() ? Optional.empty() : FreezeAudit.begin(folder.freeze(),
                         at.step() > 0, s.options().net().freeze(), FreezeAudit.frozenStates(s.model(1).graph(),
                         Plans.frozen(s)), FreezeAudit.States.of(session));
-                try (Trainer trainer = new Trainer(s, team, folder, session, tuned.table(), signals, at, audit, end,
-                        request.log())) {
+                try (Features features = team.leads()
+                        ? Features.of(s, session, folder.root(), at.step() > 0, signals, this::say).orElse(null) : null;
+                     Trainer trainer = new Trainer(s, team, folder, session, tuned.table(), signals, at, audit,
+                        Optional.ofNullable(features), end, request.log())) {
                     RunSummary summary = trainer.train();
+                    if (features != null) {
+                        features.discard();
+                    }
                     return new Ended(summary, trainer.isDone(), trainer.position(),
                             trainer.isDone() ? Map.of() : states(session));
                 }
@@ -295,12 +301,18 @@ public final class Run {
 
     /** The plan that runs, with what it was made from. */
     private static void writePlan(Setup s, Tuned tuned, Path file) {
+        WholeStep step = Plans.step(s, tuned.program());
         TuningTable table = tuned.table();
         Optional<Program> unfrozen = Plans.frozen(s).isEmpty() ? Optional.empty() : Optional.of(Plans.unfrozen(s, table));
         var json = JsonMapper.builder().build();
-        ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), tuned.program(),
-                Plans.step(s, tuned.program()), unfrozen));
+        ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), tuned.program(), step, unfrozen));
         node.put("catalogue", s.backend().kernels(table).versions());
+        if (step.plan().features().size() > 0) {
+            // It begins at features; the plan that computes those runs once for each image and view where they are kept.
+            node.put("resolution", s.options().net().resolution());
+            node.set("prefix", json.valueToTree(PlanReport.of(s.options().net().model(), tuned.program(),
+                    WholeStep.of(tuned.program().plan(FrozenPrefix.PLAN)), Optional.empty())));
+        }
         node.set("tuning", json.valueToTree(table.choices()));
         try {
             AtomicFile.write(file, json.writerWithDefaultPrettyPrinter().writeValueAsBytes(node));

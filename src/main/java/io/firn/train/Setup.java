@@ -36,9 +36,10 @@ import java.util.function.Consumer;
  *
  * @param classes names by label: the data set's, and numbers where {@code --classes} asks for more
  * @param rank    this process's number among those that train together
+ * @param phaseEpochs of the phase of a run that this is for; 0 outside of a run, where the whole network is always one plan
  */
 public record Setup(TrainOptions options, Dataset train, Optional<Dataset> validation, List<String> classes,
-                    Backend backend, int rank) {
+                    Backend backend, int rank, int phaseEpochs) {
 
     /** Of an epoch, however large the batch that is chosen. */
     private static final int LEAST_STEPS = 10;
@@ -105,7 +106,7 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
                     options.net().channels(), options.data().mean().size());
         }
         List<String> classes = classes(train, options.net().classes());
-        Setup setup = new Setup(options, train, splits.validation(), classes, backend, rank);
+        Setup setup = new Setup(options, train, splits.validation(), classes, backend, rank, 0);
         setup.checkShares();
         backend.check(setup.precision());
         setup.checkSteps();
@@ -114,7 +115,7 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
             int share = rounded(Math.max(1, fits));
             options = TrainOptions.resolve(asked.with("batch", share * options.together().ranks()), facts);
             say.accept("--batch auto: " + options.recipe().batch());
-            return new Setup(options, train, splits.validation(), classes, backend, rank);
+            return new Setup(options, train, splits.validation(), classes, backend, rank, 0);
         }
         if (asked.text("batch").filter(b -> !b.equals(String.valueOf(setup.options.recipe().batch()))).isPresent()) {
             say.accept("%s has %,d images to train on: --batch is lowered to that".formatted(train.name(), train.size()));
@@ -218,7 +219,20 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
                 n.dropout(), n.dropPath(), n.init(), phase.freeze());
         TrainOptions o = new TrainOptions(options.data(), options.variation(), frozen, options.recipe(), options.update(),
                 options.run(), options.together(), options.transfer());
-        return new Setup(o, train, validation, classes, backend, rank);
+        return new Setup(o, train, validation, classes, backend, rank, epochs(phase));
+    }
+
+    private int epochs(TransferOptions.Phase phase) {
+        Recipe r = options.recipe();
+        int all = r.epochs() != null ? r.epochs() : (int) Math.ceilDiv(r.maxSteps(), Math.max(1, train.size() / imagesPerStep()));
+        int end = phases().stream().mapToInt(TransferOptions.Phase::from).filter(f -> f > phase.from()).findFirst().orElse(all);
+        return Math.max(1, Math.min(end, all) - phase.from());
+    }
+
+    /** Variations of each image in which epochs take turns; 0 where every epoch has new ones. */
+    private int views() {
+        Integer asked = options.transfer().cacheViews();
+        return asked != null ? asked : FrozenPrefix.isOwnPlan(this, Plans.frozen(this)) ? FrozenPrefix.views(this) : 0;
     }
 
     /** Of products and activations. */
@@ -292,7 +306,7 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
         return new LoaderOptions(batch, resolution, resolution, n.channels(),
                 Augment.valueOf(d.augment().toUpperCase(Locale.ROOT)), resize, !d.noShuffle(),
                 options.run().seed(), d.workers(), true, rank, options.together().ranks(),
-                new Erasing(v.erase(), d.mean()), v.mixing(), v.augmentRepeats());
+                new Erasing(v.erase(), d.mean()), v.mixing(), v.augmentRepeats(), views());
     }
 
     /** Batches to validate with: no larger than those to train on, whose memory they take. */
@@ -312,6 +326,10 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
     }
 
     int validationBatch(int batch) {
+        if (validation.isPresent() && FrozenPrefix.isOwnPlan(this, Plans.frozen(this))) {
+            // One plan computes what is frozen, for training and for validation.
+            return batch;
+        }
         return validation.map(v -> Math.min(batch, v.size())).orElse(0);
     }
 }

@@ -11,14 +11,15 @@ import java.lang.foreign.ValueLayout;
 /**
  * A training step's inputs. They are filled before every step, since plans take turns in that memory.
  *
+ * @param images what puts a batch's images into the plan
  * @param mixed  whether images are mixed in pairs, so that each has two labels
  * @param random whether the step drops something at random, which the counter keys
  * @param shared whether it is one of several ranks' steps, which tell each other whether to stop
  */
-record TrainInputs(Session session, Plan plan, boolean mixed, boolean random, boolean shared) {
+record TrainInputs(Session session, Plan plan, ImageInput images, boolean mixed, boolean random, boolean shared) {
 
-    static TrainInputs of(Session session, Plan plan) {
-        return new TrainInputs(session, plan, has(plan, "partners"), has(plan, "counter"), has(plan, "stop"));
+    static TrainInputs of(Session session, Plan plan, ImageInput images) {
+        return new TrainInputs(session, plan, images, has(plan, "partners"), has(plan, "counter"), has(plan, "stop"));
     }
 
     private static boolean has(Plan plan, String input) {
@@ -32,8 +33,7 @@ record TrainInputs(Session session, Plan plan, boolean mixed, boolean random, bo
      * @param stop  whether this rank wants to stop
      */
     void fill(Batch batch, double rate, long step, int micro, long seed, int first, boolean stop) {
-        MemorySegment pixels = session.input(plan, "pixels");
-        MemorySegment.copy(batch.images(), 0, pixels, 0, pixels.byteSize());
+        images.put(batch, plan);
         MemorySegment.copy(batch.labels(), 0, session.input(plan, "labels"), ValueLayout.JAVA_INT, 0, batch.labels().length);
         if (mixed) {
             MemorySegment partners = session.input(plan, "partners");

@@ -15,7 +15,7 @@ public record TrainOptions(DataOptions data, VariationOptions variation, NetOpti
     private static final Set<String> CHOSEN = Set.of("batch", "precision");
     private static final Set<String> MAY_CHANGE =
             Set.of("epochs", "max-steps", "threads", "workers", "checkpoint-every", "device", "rank-timeout",
-                    "patience");
+                    "patience", "feature-cache-folder");
 
     /** The options' long names, which are the keys of a configuration file. */
     public static Set<String> keys() {

@@ -40,12 +40,12 @@ final class TrainStep {
         }
     }
 
-    TrainStep(Setup setup, Session session) {
+    TrainStep(Setup setup, Session session, ImageInput images) {
         this.session = session;
         seed = setup.options().run().seed();
         microBatches = setup.options().update().gradAccumulation();
         for (int resolution : setup.resolutions()) {
-            inputs.put(resolution, TrainInputs.of(session, session.program().plan(Plans.training(setup, resolution))));
+            inputs.put(resolution, TrainInputs.of(session, session.program().plan(Plans.training(setup, resolution)), images));
         }
         apply = session.program().plans().stream().filter(p -> p.name().equals(Plans.APPLY)).findFirst();
     }

@@ -10,6 +10,7 @@ import io.firn.report.EventFile;
 import java.io.PrintStream;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -30,6 +31,7 @@ final class Trainer implements AutoCloseable {
     private final EventFile events;
     private final Resources resources;
     private final CachedImages images;
+    private final ImageInput input;
     private final Loader loader;
     private final Optional<Loader> validation;
     private final Schedule schedule;
@@ -59,10 +61,11 @@ final class Trainer implements AutoCloseable {
 
     /**
      * @param audit what is frozen as it was at the run's start; empty where nothing is
+     * @param features what the frozen prefix says of the images; empty where each plan begins at pixels
      * @param end   the epoch before which the phase ends; epochs of the run's schedule go on beyond it
      */
     Trainer(Setup setup, Team team, RunFolder folder, Session session, TuningTable tuning, Signals signals, Position at,
-            Optional<FreezeAudit> audit, int end, PrintStream log) {
+            Optional<FreezeAudit> audit, Optional<Features> features, int end, PrintStream log) {
         this.setup = setup;
         this.team = team;
         this.folder = folder;
@@ -70,15 +73,19 @@ final class Trainer implements AutoCloseable {
         this.tuning = tuning;
         this.signals = signals;
         Recipe recipe = setup.options().recipe();
-        images = CachedImages.of(setup);
-        loader = new Loader(images.train(), setup.training(setup.share()), d -> sayDamaged(d.getMessage()));
-        validation = images.validation().filter(_ -> team.leads()).map(v -> new Loader(v,
-                setup.validating(setup.validationBatch(setup.share())),
+        Optional<Features> kept = features.filter(Features::areKept);
+        input = features.<ImageInput>map(f -> f).orElseGet(() -> ImageInput.pixels(session));
+        damagedBefore = kept.map(Features::damaged).orElse(0);
+        images = kept.isPresent() ? new CachedImages(setup.train(), setup.validation(), List.of()) : CachedImages.of(setup);
+        loader = kept.map(Features::training).orElseGet(() -> new Loader(images.train(), setup.training(setup.share()),
                 d -> sayDamaged(d.getMessage())));
+        validation = kept.isPresent() ? kept.get().validating() : images.validation().filter(_ -> team.leads())
+                .map(v -> new Loader(v, setup.validating(setup.validationBatch(setup.share())),
+                        d -> sayDamaged(d.getMessage())));
         stepsPerEpoch = setup.stepsPerEpoch();
         total = setup.totalSteps();
         schedule = Schedule.of(recipe, stepsPerEpoch);
-        step = new TrainStep(setup, session);
+        step = new TrainStep(setup, session, input);
         states = new States(session);
         model = setup.model(1);
         this.audit = audit;
@@ -246,7 +253,7 @@ final class Trainer implements AutoCloseable {
             return null;
         }
         Outcomes outcomes = new Outcomes(setup.validation().orElseThrow());
-        Evaluation e = new Inference(session, session.program().plan(Plans.EVALUATE))
+        Evaluation e = new Inference(session, session.program().plan(Plans.EVALUATE), Views.NONE, input)
                 .evaluate(validation.get(), signals::requested, _ -> { }, outcomes::add);
         stopIfAsked();
         at = at.withSeconds(e.seconds());

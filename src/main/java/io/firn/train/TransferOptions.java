@@ -3,6 +3,7 @@ package io.firn.train;
 import io.firn.error.UserError;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 
 /**
@@ -10,15 +11,51 @@ import java.util.Set;
  *
  * @param unfreeze what is frozen instead from an epoch on, as {@code EPOCH:SPEC}, in ascending order; each must be frozen
  *                 already
+ * @param featureCache {@code off}, {@code auto}, or the most bytes that what the frozen prefix computes of the images may
+ *                 take, such as {@code 4GB}
+ * @param featureCacheFolder where it is kept for later runs; null for memory, or the run's folder until the run is done
+ * @param cacheViews variations of each image in which epochs take turns; null for new ones in each epoch, or with a feature
+ *                 cache for as many as are usual
  * @param patience epochs without a better validation after which training ends; null for no end before the last epoch
  */
-public record TransferOptions(List<String> unfreeze, Integer patience) {
+public record TransferOptions(List<String> unfreeze, String featureCache, String featureCacheFolder, Integer cacheViews,
+                              Integer patience) {
+    static final String OFF = "off";
+    private static final String AUTO = "auto";
+    /** What auto takes at most. */
+    private static final long AUTO_BYTES = 8_000_000_000L;
 
     public TransferOptions {
         unfreeze = unfreeze == null ? List.of() : List.copyOf(unfreeze);
+        featureCache = featureCache == null ? OFF : featureCache.strip().toLowerCase(Locale.ROOT);
+        bytes(featureCache);
+        if (featureCacheFolder != null && featureCache.equals(OFF)) {
+            throw UserError.usage("--feature-cache-folder needs --feature-cache SIZE or auto");
+        }
+        if (cacheViews != null) {
+            Range.atLeast("cache-views", cacheViews, 1);
+        }
         if (patience != null) {
             Range.atLeast("patience", patience, 1);
         }
+    }
+
+    private static long bytes(String featureCache) {
+        return switch (featureCache) {
+            case OFF -> 0;
+            case AUTO -> AUTO_BYTES;
+            default -> ByteSize.of("feature-cache", featureCache);
+        };
+    }
+
+    /** The most bytes that a feature cache may take; 0 for none. */
+    long cacheBytes() {
+        return bytes(featureCache);
+    }
+
+    /** Whether there is to be a feature cache only where it saves time. */
+    boolean isCacheAuto() {
+        return featureCache.equals(AUTO);
     }
 
     /**

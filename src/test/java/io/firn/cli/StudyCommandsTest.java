@@ -45,6 +45,9 @@ class StudyCommandsTest {
             degradation --target h100                 | add --dry-run
             degradation --jobs 4096 --max-steps 9     | --jobs 4096: must be from 1 to
             degradation --budget 0.001s --dry-run --target h100 --depths 20,32 | fewer than 20 tell nothing
+            degradation --time 9:00 --max-steps 9     | --firn are for --slurm: add it
+            degradation --slurm --time 2:00 --firn x  | --time 2:00: ranks are told to stop 120 s before
+            degradation --slurm --cpus-per-run 0 --firn x | --cpus-per-run 0: at least 1
             scaling --cost 1                          | --cost 1.0: must be above 1
             scaling --coefficients 1.2,1.1            | give three numbers
             scaling --coefficients 0.9,1,1            | factors of at least 1

@@ -1,6 +1,7 @@
 package io.firn.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.firn.error.UserError;
@@ -10,6 +11,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -78,6 +80,18 @@ class JobScriptTest {
         assertThatThrownBy(() -> of(null, 2, 1, "bench")).hasMessage("firn bench runs in one process: leave out --nodes and "
                 + "--ranks-per-node");
         assertThatThrownBy(() -> of(null, 1, 1)).hasMessageContaining("what is to run?");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"90,", "2:01,", "0:2:01,", "1-0,", "0-0:3,", "0-0:2:1,", "2,told to stop 120 s before", "0:2:0,told to stop",
+        "0-0:2,told to stop", "soon,no time in Slurm's words", "1:1:1:1,no time", "-1,no time"})
+    void limits(String time, String message) {
+        ThrowingCallable check = () -> Submission.checkTime(Optional.of(time), 120);
+        if (message == null) {
+            assertThatCode(check).doesNotThrowAnyException();
+        } else {
+            assertThatThrownBy(check).isInstanceOf(UserError.class).hasMessageContaining(message);
+        }
     }
 
     @Test

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
@@ -24,7 +25,7 @@ class SlurmTest {
     }
 
     private Slurm slurm() {
-        return new Slurm(folder + "/");
+        return new Slurm(folder + "/", Duration.ofSeconds(2));
     }
 
     private Submission submission() {
@@ -35,7 +36,7 @@ class SlurmTest {
     @Test
     void withoutSlurm() {
         assertThatThrownBy(() -> slurm().submit(submission())).isInstanceOf(UserError.class).hasMessage("there is no Slurm here: "
-                + "sbatch is not on the PATH; run this on a cluster's login node, or print the script by --dry-run");
+                + "sbatch is not on the PATH; run this on a cluster's login node (firn submit --dry-run prints a job's script anywhere)");
     }
 
     @Test
@@ -45,6 +46,14 @@ class SlurmTest {
         assertThatThrownBy(() -> slurm().submit(submission())).isInstanceOf(UserError.class).hasMessage("Slurm refuses: Slurm "
                 + "temporarily unable to accept job, sleeping and retrying; Batch job submission failed: Resource temporarily "
                 + "unavailable");
+    }
+
+    /** Sbatch itself tries again for minutes. */
+    @Test
+    void aQueueThatIsFullForLong() throws IOException {
+        command("sbatch", "echo 'sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying' >&2; exec sleep 60");
+        assertThatThrownBy(() -> slurm().submit(submission())).isInstanceOf(UserError.class).hasMessage("sbatch has not answered for "
+                + "2 s: Slurm temporarily unable to accept job, sleeping and retrying");
     }
 
     @Test

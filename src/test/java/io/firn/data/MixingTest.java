@@ -122,7 +122,7 @@ class MixingTest {
     @Test
     void repeatsComeInARowAndAreVariedAnew() {
         LoaderOptions options = new LoaderOptions(6, 8, 8, 1, Augment.STANDARD, 0, true, 3, 2, true, 0, 1, Erasing.NONE,
-                Mixing.NONE, 3);
+                Mixing.NONE, 3, 0);
         try (Loader loader = new Loader(new Plain(40), options, _ -> { }); Batches batches = loader.epoch(1, 0)) {
             Set<Integer> images = new HashSet<>();
             while (batches.hasNext()) {
@@ -141,7 +141,7 @@ class MixingTest {
     void aLoaderMixesTheSameWhateverItsWorkers() {
         List<byte[]> seen = IntStream.of(1, 3).mapToObj(workers -> {
             LoaderOptions options = new LoaderOptions(5, 8, 8, 1, Augment.NONE, 0, true, 3, workers, true, 0, 1, Erasing.NONE,
-                    new Mixing(0.4, 1), 1);
+                    new Mixing(0.4, 1), 1, 0);
             try (Loader loader = new Loader(new Plain(23), options, _ -> { }); Batches batches = loader.epoch(2, 3);
                  Batch b = batches.next()) {
                 assertThat(b.lambda()).isBetween(0.0, 1.0);

@@ -9,6 +9,7 @@ import io.firn.graph.Update;
 import io.firn.models.Model;
 import io.firn.models.ModelOptions;
 import io.firn.models.Models;
+import io.firn.plan.FreezeSpec;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanRequest;
 import io.firn.plan.Planner;
@@ -17,6 +18,8 @@ import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -28,10 +31,15 @@ final class ReferenceNet implements AutoCloseable {
     private final Plan plan;
     private final Session session;
     private final String suffix;
+    private final Map<String, Integer> exponents;
+    private final Set<String> frozen;
 
-    private ReferenceNet(Backend backend, Model model, PlanRequest request, String suffix) {
+    private ReferenceNet(Backend backend, Model model, PlanRequest request, String suffix,
+                         Map<String, Integer> exponents) {
         this.model = model;
         this.suffix = suffix;
+        this.exponents = exponents;
+        frozen = FreezeSpec.withWholeNorms(model.graph(), request.training().map(PlanRequest.Training::frozen).orElse(Set.of()));
         Program program = new Planner(backend.target(), backend.kernels(TuningTable.EMPTY)).plan(request);
         plan = program.plan(request.name());
         session = backend.load(program);
@@ -48,31 +56,47 @@ final class ReferenceNet implements AutoCloseable {
     static ReferenceNet evaluating(Backend backend, JsonNode entry, Precision precision) {
         Model model = model(entry.get("model").textValue(), entry);
         var net = new ReferenceNet(backend, model, new PlanRequest("evaluate", model.graph(), model.preset().mean(),
-                model.preset().std(), precision, Optional.empty()), "");
-        Map<String, Integer> exponents = new TreeMap<>();
-        entry.get("exponents").properties().forEach(e -> exponents.put(e.getKey(), e.getValue().intValue()));
-        net.writeStates(exponents);
+                model.preset().std(), precision, Optional.empty()), "", exponents(entry));
+        net.writeStates();
         net.writeSamples(0);
         return net;
     }
 
-    /** The net of an entry of {@code train.json}, with its seed's weights, ready for the first step. */
+    private static Map<String, Integer> exponents(JsonNode entry) {
+        Map<String, Integer> exponents = new TreeMap<>();
+        entry.path("exponents").properties().forEach(e -> exponents.put(e.getKey(), e.getValue().intValue()));
+        return exponents;
+    }
+
+    /** The net of an entry of {@code train.json} or {@code freeze.json}, with its seed's weights, ready for the first step. */
     static ReferenceNet training(Backend backend, JsonNode file, JsonNode entry) {
         Model model = model(entry.get("model").textValue(), file);
         var sgd = new Update.Sgd(file.get("momentum").doubleValue(), file.get("weight_decay").doubleValue(), false, 1);
+        Set<String> frozen = FreezeSpec.frozen(entry.path("freeze").asText("none"), model.graph(), (_, _) -> List.of());
         var net = new ReferenceNet(backend, model, new PlanRequest("train", model.graph(), model.preset().mean(),
-                model.preset().std(), Precision.FP32, Optional.of(new PlanRequest.Training(Set.of(), _ -> sgd, 0))),
-                "#" + entry.get("seed").intValue());
-        net.writeStates(Map.of());
+                model.preset().std(), Precision.FP32, Optional.of(new PlanRequest.Training(frozen, _ -> sgd, 0))),
+                "#" + entry.get("seed").intValue(), exponents(entry));
+        net.writeStates();
         net.session.input(net.plan, "rates").setAtIndex(ValueLayout.JAVA_FLOAT, Rates.LEARNING_RATE,
                 entry.get("lr").floatValue());
         return net;
     }
 
-    private void writeStates(Map<String, Integer> exponents) {
+    private void writeStates() {
         for (State s : model.graph().states()) {
-            session.writeState(s.name(), References.state(s.name(), s.value().shape(), suffix, exponents));
+            session.writeState(s.name(), first(s));
         }
+    }
+
+    private float[] first(State s) {
+        return References.state(s.name(), s.value().shape(), suffix, exponents);
+    }
+
+    /** Names of frozen parameters and running statistics that are not bit for bit what they were. */
+    List<String> changed() {
+        return model.graph().states().stream().filter(s -> s.kind() == State.Kind.PARAMETER ? frozen.contains(s.name())
+                        : frozen.contains(s.name().substring(0, s.name().lastIndexOf('.')) + ".weight"))
+                .filter(s -> !Arrays.equals(state(s.name()), first(s))).map(State::name).toList();
     }
 
     private void writeSamples(int step) {
@@ -104,11 +128,14 @@ final class ReferenceNet implements AutoCloseable {
         return loss[0];
     }
 
-    /** What all steps until now have added to each parameter. */
+    /** What all steps until now have added to each parameter that is trained. */
     Map<String, double[]> update() {
         Map<String, double[]> updates = new TreeMap<>();
         for (State s : model.graph().states(State.Kind.PARAMETER)) {
-            float[] before = References.state(s.name(), s.value().shape(), suffix, Map.of());
+            if (frozen.contains(s.name())) {
+                continue;
+            }
+            float[] before = first(s);
             float[] after = state(s.name());
             double[] update = new double[after.length];
             for (int i = 0; i < update.length; i++) {

@@ -124,7 +124,7 @@ class ExtrasTest {
         var extras = new PlanRequest.Extras(true, EMA, CLIP, 1, PlanRequest.Part.WHOLE);
         PlanRequest evaluate = PlanRuns.evaluate(MODEL);
         PlanRequest averaged = new PlanRequest("averaged", MODEL, evaluate.mean(), evaluate.std(), Precision.FP32,
-                Optional.empty(), PlanRequest.averaged(MODEL, Set.of()));
+                Optional.empty(), PlanRequest.averaged(MODEL, Set.of()), Optional.empty());
         for (Kernels kernels : PlanRuns.CATALOGUES.subList(0, 5)) {
             Program program = PlanRuns.program(kernels, request("train", extras, Set.of()), evaluate, averaged);
             Map<String, double[]> states = PlanRuns.states(MODEL);

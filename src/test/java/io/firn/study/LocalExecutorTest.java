@@ -36,8 +36,8 @@ class LocalExecutorTest {
     private SequencedMap<String, Entry> run(StudyFolder folder, String script, int jobs, int stopAfterPolls) throws IOException {
         Path file = Files.writeString(root.resolve("firn.sh"), "run=$5; mkdir -p $run\n" + script);
         int[] polls = {0};
-        try (LocalExecutor executor = new LocalExecutor(folder, List.of("bash", file.toString()), 2, 1L << 40)) {
-            executor.add(jobs(jobs));
+        List<Training> trainings = jobs(jobs).stream().map(folder::training).toList();
+        try (LocalExecutor executor = new LocalExecutor(List.of("bash", file.toString()), new Slots(2, 1, 1L << 40, ""), trainings)) {
             return new Scheduler(jobs(jobs).stream().map(Runs::task).toList(), folder.state(), executor,
                     (entries, _, _) -> folder.keep(entries)).run(() -> polls[0]++ >= stopAfterPolls);
         }

@@ -152,6 +152,12 @@ final class CpuSession implements Session {
     }
 
     @Override
+    public void output(Plan plan, String name, MemorySegment to) {
+        MemorySegment from = segment(plan.output(name));
+        MemorySegment.copy(from, 0, to, 0, from.byteSize());
+    }
+
+    @Override
     public void readState(String name, float[] to) {
         Buffer b = stateBuffer(name, to);
         MemorySegment.copy(segment(b), ValueLayout.JAVA_FLOAT, 0, to, 0, to.length);

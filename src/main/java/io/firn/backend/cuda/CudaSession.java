@@ -349,6 +349,12 @@ final class CudaSession implements Session {
     }
 
     @Override
+    public void output(Plan plan, String name, MemorySegment to) {
+        Buffer b = plan.output(name);
+        transfers.read(base(b.arena()) + b.offset(), to.asSlice(0, b.bytes()));
+    }
+
+    @Override
     public void readState(String name, float[] to) {
         readFloats(stateBuffer(name), to);
     }

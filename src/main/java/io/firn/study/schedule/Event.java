@@ -14,6 +14,14 @@ public sealed interface Event {
     record Progressed(String task, double share, String said) implements Event {
     }
 
+    /**
+     * It has not begun yet, so that its time counts from now at the earliest.
+     *
+     * @param why for people; may be empty
+     */
+    record Queued(String task, String why) implements Event {
+    }
+
     /** It came to its end. */
     record Finished(String task) implements Event {
     }

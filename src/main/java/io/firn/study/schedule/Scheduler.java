@@ -35,7 +35,7 @@ public final class Scheduler {
     private static final class Running {
         private final Task task;
         private final int device;
-        private final double since;
+        private double since;
         private final boolean isWhole;
         private double share;
         private String said = "";
@@ -121,6 +121,10 @@ public final class Scheduler {
             case Event.Progressed p -> {
                 r.share = p.share();
                 r.said = p.said();
+            }
+            case Event.Queued q -> {
+                r.since = executor.now();
+                r.said = q.why();
             }
             case Event.Finished _ -> {
                 double seconds = end(r);
