@@ -5,6 +5,8 @@ import static org.bytedeco.cuda.global.cudnn.*;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
 import org.bytedeco.cuda.cudnn.cudnnBackendDescriptor_t;
 import org.bytedeco.cuda.cudnn.cudnnContext;
@@ -22,6 +24,13 @@ import org.bytedeco.javacpp.PointerPointer;
 final class Descriptor implements AutoCloseable {
     private static final int MESSAGE_BYTES = 1024;
     private static final int NOT_SUPPORTED = CUDNN_STATUS_NOT_SUPPORTED / 1000;
+
+    /** Taken for good at the process's end: a compilation that goes on while cuDNN is torn down kills the process. */
+    private static final ReadWriteLock FINISHING = new ReentrantReadWriteLock();
+
+    static {
+        Runtime.getRuntime().addShutdownHook(new Thread(FINISHING.writeLock()::lock, "waits for cuDNN"));
+    }
 
     private final cudnnBackendDescriptor_t handle = new cudnnBackendDescriptor_t();
     private final String name;
@@ -140,8 +149,14 @@ final class Descriptor implements AutoCloseable {
         return descriptors(attribute, List.of(value));
     }
 
+    /** The one call that takes long, a compilation of seconds; none begins once the process ends. */
     Descriptor finish() {
-        check(cudnnBackendFinalize(handle), "cudnnBackendFinalize", name);
+        FINISHING.readLock().lock();
+        try {
+            check(cudnnBackendFinalize(handle), "cudnnBackendFinalize", name);
+        } finally {
+            FINISHING.readLock().unlock();
+        }
         return this;
     }
 
