@@ -50,14 +50,18 @@ def row(plan):
 
 def main():
     options = parse()
-    print("| model | target | precision | batch, px | launches of cuDNN | without an engine | MB an image |")
-    print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
     missing = 0
+    begun = False
     for case in itertools.product(options.models.split(","), options.targets.split(","), options.precisions.split(",")):
         plan = ask(options, *case)
         launches, without, not_asked, moved = row(plan)
         if not_asked:
             sys.exit(2)
+        if not begun:
+            print(f"`{shlex.join(['python', *sys.argv])}`: {plan['kernels']}\n")
+            print("| model | target | precision | batch, px | launches of cuDNN | without an engine | MB an image |")
+            print("| --- | --- | --- | --- | --- | --- | --- |")
+            begun = True
         missing += without
         print(f"| {' | '.join(case)} | {plan['batch']}, {plan['resolution']} | {launches} | {without} | {moved:.1f} |",
               flush=True)

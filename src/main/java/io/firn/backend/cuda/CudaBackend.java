@@ -92,7 +92,12 @@ public final class CudaBackend implements Backend {
         SymbolLookup library = SymbolLookup.libraryLookup(CudaDriver.LIBRARY, Arena.global());
         Nvtx nvtx = libraries.entry(CudaLibrary.NVTX).path().map(Nvtx::of).orElseGet(Nvtx::off);
         var device = new DriverDevice(library, index, gpu, Execution.Handle::open, nvtx);
-        return new CudaBackend(device, engines, nvrtc, cache, PEAK_SIDE);
+        try {
+            return new CudaBackend(device, engines, nvrtc, cache, PEAK_SIDE);
+        } catch (RuntimeException | Error e) {
+            device.close();
+            throw e;
+        }
     }
 
     /** Why that GPU of this machine cannot be used, one line; empty where it can. */

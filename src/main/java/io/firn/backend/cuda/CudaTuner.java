@@ -117,8 +117,19 @@ final class CudaTuner {
             if (refused.kind() == UserError.Kind.MEMORY) {
                 throw refused;
             }
+            checkDevice(e, refused);
             LOG.warn("engine {} of cuDNN is not taken: {}", e.choice(), refused.getMessage());
             return Double.POSITIVE_INFINITY;
+        }
+    }
+
+    /** What cuDNN refuses leaves the device as it was; what broke it leaves nothing to measure. */
+    private void checkDevice(Engine e, UserError why) {
+        try {
+            device.freeMemory();
+        } catch (UserError broken) {
+            throw UserError.other("engine %s of cuDNN broke the device while it was measured: %s; --deterministic measures none",
+                    e.choice(), why.getMessage()).causedBy(why);
         }
     }
 

@@ -27,6 +27,7 @@ final class DriverDevice implements Device {
     private final Supplier<Execution.Handle> openCudnn;
     private final Nvtx nvtx;
     private final Map<Long, Execution> products = new HashMap<>();
+    private long made;
     private Execution.Handle cudnn;
     private Thread thread;
     private boolean closed;
@@ -51,11 +52,15 @@ final class DriverDevice implements Device {
     }
 
     /** A context belongs to the thread that made it current. */
-    private void call(DriverFunction f, Object... arguments) {
+    private void enterContext() {
         if (thread != Thread.currentThread()) {
             driver.call(DriverFunction.CONTEXT_SET, context);
             thread = Thread.currentThread();
         }
+    }
+
+    private void call(DriverFunction f, Object... arguments) {
+        enterContext();
         driver.call(f, arguments);
     }
 
@@ -127,19 +132,17 @@ final class DriverDevice implements Device {
     public Product product(CudnnGraph graph, byte[] plan, List<Long> addresses, long workspace) {
         return cudnn(() -> {
             if (cudnn == null) {
-                // cuDNN's handle takes the context that is current.
-                freeMemory();
                 cudnn = openCudnn.get();
             }
             Execution e = Execution.restore(cudnn, graph, plan, addresses, workspace);
-            long handle = products.size() + 1L;
-            products.put(handle, e);
-            return new Product(handle);
+            products.put(++made, e);
+            return new Product(made);
         });
     }
 
-    /** Failures of cuDNN's, in the form of the driver's. */
-    private static <T> T cudnn(Supplier<T> call) {
+    /** In the context that cuDNN's handle was made for; failures in the form of the driver's. */
+    private <T> T cudnn(Supplier<T> call) {
+        enterContext();
         try {
             return call.get();
         } catch (CudnnFailure e) {
@@ -157,7 +160,7 @@ final class DriverDevice implements Device {
             case Code c -> call(DriverFunction.MODULE_UNLOAD, handle(c.module()));
             case Recording g -> call(DriverFunction.GRAPH_RELEASE, handle(g.handle()));
             case Product p -> cudnn(() -> {
-                products.get(p.handle()).close();
+                products.remove(p.handle()).close();
                 return p;
             });
         }

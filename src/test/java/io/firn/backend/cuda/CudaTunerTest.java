@@ -1,9 +1,11 @@
 package io.firn.backend.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.firn.backend.Session;
 import io.firn.backend.Tuned;
+import io.firn.error.UserError;
 import io.firn.graph.Update;
 import io.firn.models.Model;
 import io.firn.models.ModelOptions;
@@ -61,6 +63,16 @@ class CudaTunerTest {
 
             assertThat(milliseconds(gpu, first.program())).isLessThan(milliseconds(gpu, refused.program()));
         }
+    }
+
+    @Test
+    void anEngineThatBreaksTheDeviceEndsTheMeasuring() {
+        Simulator device = SimulatedGpu.idle(1L << 30, 1);
+        CudaBackend gpu = SimulatedGpu.backend(device, folder);
+        device.failWork(20);
+        assertThatThrownBy(() -> gpu.tune(requests(), TuningTable.EMPTY, _ -> true)).isInstanceOf(UserError.class)
+                .hasMessageContaining("of cuDNN broke the device").hasMessageContaining("CUDA_ERROR_SIMULATED");
+        assertThat(device.leaked()).isEmpty();
     }
 
     /** Of cuDNN's launches in a step, by the simulated clock: the loaded plans are those of the chosen engines. */

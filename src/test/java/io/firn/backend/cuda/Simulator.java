@@ -220,6 +220,7 @@ public final class Simulator implements Device, KernelCompiler {
     @Override
     public long freeMemory() {
         call("cuMemGetInfo");
+        told("cuMemGetInfo");
         return capacity - allocated;
     }
 

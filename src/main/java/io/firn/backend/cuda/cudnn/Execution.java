@@ -74,13 +74,16 @@ public final class Execution implements AutoCloseable {
      * @throws CudnnFailure where it is none of this library's and device's
      */
     public static Execution restore(Handle handle, CudnnGraph graph, byte[] serialised, List<Long> at, long workspace) {
+        List<Long> ids = Stream.concat(graph.inputs().stream(), graph.outputs().stream()).map(Tensor::id).toList();
+        if (at.size() != ids.size()) {
+            throw new IllegalArgumentException("%d addresses for %d tensors".formatted(at.size(), ids.size()));
+        }
         Descriptor plan = new Descriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, "restored plan");
         try {
             plan.handle(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, handle.context)
                     .text(CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, serialised).finish();
             Descriptor pack = new Descriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, "addresses");
             try {
-                List<Long> ids = Stream.concat(graph.inputs().stream(), graph.outputs().stream()).map(Tensor::id).toList();
                 pack.longs(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, ids)
                         .addresses(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, at)
                         .addresses(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, List.of(workspace)).finish();

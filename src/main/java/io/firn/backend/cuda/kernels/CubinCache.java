@@ -60,7 +60,11 @@ public final class CubinCache {
         Path file = folder.resolve("%s-%s-%s.cubin".formatted(source.entry(), architecture, compiler.version()));
         if (Files.isRegularFile(file)) {
             try {
-                return Files.readAllBytes(file);
+                byte[] kept = Files.readAllBytes(file);
+                // A machine that lost its power may have kept the name alone.
+                if (kept.length > 0) {
+                    return kept;
+                }
             } catch (IOException e) {
                 LOG.debug("{} is not read", file, e);
             }
@@ -70,8 +74,12 @@ public final class CubinCache {
             Files.createDirectories(folder);
             // Others may read or write it meanwhile: it is there whole, or not at all.
             Path part = Files.createTempFile(folder, source.entry(), ".part");
-            Files.write(part, cubin);
-            Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
+            try {
+                Files.write(part, cubin);
+                Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
+            } finally {
+                Files.deleteIfExists(part);
+            }
         } catch (IOException e) {
             LOG.debug("{} is not written", file, e);
         }

@@ -1,5 +1,6 @@
 package io.firn.backend.cuda.kernels;
 
+import io.firn.error.UserError;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -30,14 +31,21 @@ public final class Nvrtc implements KernelCompiler {
      * Loads it; it stays loaded.
      *
      * @param library file of {@code libnvrtc}, its {@code -builtins} beside it
-     * @throws IllegalArgumentException where it does not load
+     * @throws UserError where one of them does not load
      */
     public static Nvrtc load(Path library) {
-        SymbolLookup calls = SymbolLookup.libraryLookup(library, Arena.global());
+        Nvrtc nvrtc = new Nvrtc(lookup(library));
         // It asks for its builtins by name, which finds them in no folder of Python's packages unless they are loaded.
-        String version = new Nvrtc(calls).version();
-        SymbolLookup.libraryLookup(library.resolveSibling("libnvrtc-builtins.so." + version), Arena.global());
-        return new Nvrtc(calls);
+        lookup(library.resolveSibling("libnvrtc-builtins.so." + nvrtc.version()));
+        return nvrtc;
+    }
+
+    private static SymbolLookup lookup(Path library) {
+        try {
+            return SymbolLookup.libraryLookup(library, Arena.global());
+        } catch (IllegalArgumentException e) {
+            throw UserError.other("%s of NVRTC does not load: %s", library, e.getMessage()).causedBy(e);
+        }
     }
 
     @Override

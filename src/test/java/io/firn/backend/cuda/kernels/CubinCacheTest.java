@@ -58,6 +58,17 @@ class CubinCacheTest {
     }
 
     @Test
+    void whatHoldsNothingIsCompiledAgain() throws IOException {
+        Counting compiler = new Counting("13.0");
+        assertThat(compiles(folder, compiler, "sm_90")).isEqualTo(2);
+        try (Stream<Path> files = Files.list(folder)) {
+            Files.write(files.findFirst().orElseThrow(), new byte[0]);
+        }
+        assertThat(compiles(folder, compiler, "sm_90")).isOne();
+        assertThat(compiles(folder, compiler, "sm_90")).isZero();
+    }
+
+    @Test
     void aFolderThatCannotBeOneIsDoneWithout() throws IOException {
         Path file = Files.writeString(folder.resolve("file"), "");
         Counting compiler = new Counting("13.0");
