@@ -26,7 +26,8 @@ import picocli.CommandLine.Option;
                 + "the same command goes on.",
                 "With --fit nothing is trained: the largest net, resolution and batch that fit a device and a deadline are named."},
         sortOptions = false,
-        footer = {"", "Examples:", "  firn study scaling --data fashion-mnist --baseline resnet20 --budget 1h",
+        footer = {"", "Examples:",
+                "  firn study scaling --data fashion-mnist --baseline resnet20 --grid-step 0.1 --tolerance 0.1 --budget 1h",
                 "  firn study scaling --data fashion-mnist --baseline efficientnet_b0 --dry-run --target h100 --epochs 10",
                 "  firn study scaling --data photos/ --baseline efficientnet_b0 --fit --target h100 --deadline 8h --epochs 90"})
 final class ScalingCommand implements Runnable {

@@ -4,6 +4,7 @@ import io.firn.error.UserError;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.DoubleStream;
 
 /**
  * How a net grows with the compound coefficient φ (Tan and Le 2019, arXiv 1905.11946, section 3.3): depth by α^φ, channels by
@@ -31,6 +32,11 @@ public record Coefficients(double alpha, double beta, double gamma) {
     /** By how much FLOPs grow at φ = 1, but for rounding. */
     double flops() {
         return alpha * beta * beta * gamma * gamma;
+    }
+
+    /** Of how many dimensions these make a net grow. */
+    long dimensions() {
+        return DoubleStream.of(alpha, beta, gamma).filter(f -> f > 1).count();
     }
 
     /**

@@ -29,15 +29,16 @@ final class Length {
             return Math.min(most, asked.text("epochs").map(e -> number("epochs", e) * perEpoch).orElse(Long.MAX_VALUE));
         }
         List<Job> epoch = jobs.apply(perEpoch);
-        long steps = switch (budget) {
-            case Budget.Flops f -> (long) (f.operations() / epoch.stream().mapToDouble(j -> j.price().flops()).sum());
-            case Budget.Time t -> (long) (t.seconds() * slots.count() * perEpoch
-                    / (epoch.stream().mapToDouble(j -> j.price().seconds()).sum() * factor.getAsDouble()));
+        double allowed = switch (budget) {
+            case Budget.Flops f -> f.operations() / epoch.stream().mapToDouble(j -> j.price().flops()).sum();
+            case Budget.Time t -> t.seconds() * slots.count() * perEpoch
+                    / (epoch.stream().mapToDouble(j -> j.price().seconds()).sum() * factor.getAsDouble());
         };
+        long steps = (long) allowed;
         if (steps < LEAST_STEPS) {
             throw UserError.usage("--budget allows %d steps for each of the %d runs, and fewer than %d tell nothing; give %.0f "
                     + "times as much, fewer or smaller nets, fewer --seeds or a lower --resolution", steps, epoch.size(),
-                    LEAST_STEPS, Math.ceil(LEAST_STEPS / Math.max(steps, 0.5)));
+                    LEAST_STEPS, Math.ceil(LEAST_STEPS / allowed));
         }
         return steps;
     }

@@ -109,6 +109,7 @@ public final class Scaling {
     public static List<Job> price(Request request, StudyRequest how, String target) {
         Scaling study = new Scaling(request, how);
         Pricing pricing = target.equals("cpu") ? Pricing.here(how.devices(), false) : Pricing.on(target, study.train());
+        study.remarkOnGrid();
         return study.jobs(study.foreseen(), study.steps(pricing, target.equals("cpu")), pricing);
     }
 
@@ -205,9 +206,18 @@ public final class Scaling {
 
     /** Steps of every run, of which none needs too much memory as far as it is known by now. */
     private long checkedSteps(Pricing pricing) {
+        remarkOnGrid();
         long steps = steps(pricing, true);
         slots.check(jobs(foreseen(), steps, pricing));
         return steps;
+    }
+
+    /** Rounding may leave of a coarse grid only its corners. */
+    private void remarkOnGrid() {
+        if (request.coefficients.isEmpty() && gridNets().stream().allMatch(n -> n.of.orElseThrow().dimensions() == 1)) {
+            how.say("no net of the grid grows in more than one dimension, so that compound scaling will be no other than one of "
+                    + "them: give a smaller --grid-step, or --coefficients");
+        }
     }
 
     private List<Net> foreseen() {

@@ -91,6 +91,15 @@ class StudyCommandsTest {
         }
     }
 
+    /** Of ResNet-20's channels and blocks, a coarse grid leaves one that is deeper, one wider, one larger. */
+    @Test
+    void aGridWithoutACompoundNetIsRemarkedOn() {
+        String line = "scaling --baseline resnet20 --seeds 2 --max-steps 40 --batch 8 --dry-run --target h100 --resolution 12 "
+                + "--grid-step %s --data";
+        assertThat(CommandLineRun.of(words(line.formatted("0.2"), data)).err()).contains("grows in more than one dimension");
+        assertThat(CommandLineRun.of(words(line.formatted("0.1 --tolerance 0.1"), data)).err()).doesNotContain("more than one");
+    }
+
     @Test
     void theLargestNetThatFitsADeadlineIsNamed() {
         String line = "scaling --baseline resnet20 --fit --target l4 --batch 64 --epochs 1 --json --deadline %s --data";
