@@ -4,7 +4,8 @@ Each case (model and precision) first tries PyTorch eager and compiled, with Ope
 keeps the fastest; its allocator is told to keep memory, which alone is worth up to 1.8x. Then Firn and the peer run
 as fresh processes, A B A B, so that a neighbour's load meets both. Results go to benchmarks/results/NAME.json and
 NAME.md. Firn's numbers come from `firn bench --json`; peak memory of both is the kernel's count for the process tree's
-largest member.
+largest member. Memory beyond the idle process is measured apart, the peer's allocator untuned: keeping memory costs
+memory. With parts frozen, Firn also trains the whole once, to hold the saving that the plans predict to the measured one.
 
     python benchmarks/cpu/paired.py --models resnet18,resnet50 --precisions fp32,bf16 --rounds 5
 """
@@ -33,6 +34,7 @@ def parse():
     parser.add_argument("--models", default="resnet18,resnet50,efficientnet_b0")
     parser.add_argument("--precisions", default="fp32,bf16")
     parser.add_argument("--mode", choices=("train", "infer"), default="train")
+    parser.add_argument("--freeze", default="none", help="as firn bench: none, head, until:MODULE")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--resolution", type=int, default=224)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -62,16 +64,16 @@ def run(command, environment):
     return json.loads(text) | {"peak_mb": round(usage.ru_maxrss / 1024)}
 
 
-def firn_command(options, model, precision):
+def firn_command(options, model, precision, freeze):
     optimizer = ["--optimizer", "sgd"] if options.mode == "train" else []  # as pytorch_step.py
     return [*shlex.split(options.firn), "bench", "--json", "--device", "cpu", "--mode", options.mode, *optimizer,
-            "--model", model, "--precision", precision, "--batch", str(options.batch),
+            "--model", model, "--freeze", freeze, "--precision", precision, "--batch", str(options.batch),
             "--resolution", str(options.resolution), "--threads", str(options.threads), "--steps", str(options.steps)]
 
 
 def peer_command(options, model, precision, mode):
     command = [options.python, PEER, "--model", model, "--precision", precision, "--mode", mode,
-               "--batch", str(options.batch), "--resolution", str(options.resolution),
+               "--freeze", options.freeze, "--batch", str(options.batch), "--resolution", str(options.resolution),
                "--threads", str(options.threads), "--steps", str(options.steps), "--warmup", str(options.warmup)]
     return command + ["--infer"] if options.mode == "infer" else command
 
@@ -96,7 +98,7 @@ def summary(runs):
 
 def compare(options, model, precision):
     peer, tried = tune_peer(options, model, precision)
-    command = firn_command(options, model, precision)
+    command = firn_command(options, model, precision, options.freeze)
     pairs = []
     for turn in range(options.rounds):
         pairs.append((run(command, {}), run(peer["command"], peer["environment"])))
@@ -104,10 +106,22 @@ def compare(options, model, precision):
         print(f"{model} {precision} round {turn + 1}: Firn {rates[0]}, PyTorch {rates[1]} images/s", file=sys.stderr)
     ratios = [a["images_per_s"]["median"] / b["images_per_s"]["median"] for a, b in pairs]
     firn_runs, peer_runs = map(list, zip(*pairs))
-    return {"model": model, "precision": precision, "firn": summary(firn_runs), "pytorch": summary(peer_runs),
+    untuned = run(peer["command"], {})
+    extra = {"saving": saving(options, model, precision, firn_runs)} if options.freeze != "none" else {}
+    return extra | {"model": model, "precision": precision, "firn": summary(firn_runs), "pytorch": summary(peer_runs),
+            "beyond_idle_mb": {"firn": round(statistics.median(each["memory_bytes"] for each in firn_runs) / 2 ** 20),
+                               "pytorch": round(untuned["rss_mb_peak"] - untuned["rss_mb_idle"])},
             "ratio": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)},
             "firn_command": shown(command), "pytorch_command": shown(peer["command"], peer["environment"]),
             "pytorch_tried": [{key: each[key] for key in ("mode", "wait", "images_per_s")} for each in tried]}
+
+
+def saving(options, model, precision, frozen):
+    """The share of the whole net's step that freezing saves: as the plans predict, and as measured."""
+    whole = run(firn_command(options, model, precision, "none"), {})
+    return {"predicted": 1 - frozen[0]["predicted_ms"] / whole["predicted_ms"],
+            "measured": 1 - statistics.median(each["step_ms"]["median"] for each in frozen) / whole["step_ms"]["median"],
+            "whole": whole}
 
 
 def shown(command, environment=()):
@@ -141,12 +155,12 @@ def table(document):
     rows = [f"# {what}: Firn and PyTorch on {host['cpu']}", "",
             f"{host['cores']} cores ({', '.join(host['flags'])}), {host['memory_gib']} GiB, "
             f"{options['threads']} threads, load {host['load_at_start']} at start. "
-            f"Batch {options['batch']}, {options['resolution']} px. "
+            f"Batch {options['batch']}, {options['resolution']} px, frozen: {options['freeze']}. "
             f"Firn {used['firn']}, torch {used['torch']}, torchvision {used['torchvision']}. "
             f"Medians of {options['rounds']} alternating runs of {options['steps']} steps (least to most); "
             "the ratio is the median of the pairs' ratios, above 1 where Firn is faster.", "",
-            "| model | precision | Firn images/s | PyTorch images/s | ratio | slower | peak MB, Firn / PyTorch |",
-            "| --- | --- | --- | --- | --- | --- | --- |"]
+            "| model | precision | Firn images/s | PyTorch images/s | ratio | slower | peak MB, Firn / PyTorch "
+            "| MB beyond idle, PyTorch untuned |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for case in document["cases"]:
         rate = {side: "{median:.1f} ({min:.1f}–{max:.1f})".format(**case[side]["images_per_s"])
                 for side in ("firn", "pytorch")}
@@ -154,7 +168,12 @@ def table(document):
         slower = "Firn" if ratio["max"] < 1 else "PyTorch" if ratio["min"] > 1 else "not settled"
         rows.append(f"| {case['model']} | {case['precision']} | {rate['firn']} | {rate['pytorch']} "
                     f"| {ratio['median']:.2f} ({ratio['min']:.2f}–{ratio['max']:.2f}) | {slower} "
-                    f"| {case['firn']['peak_mb']:.0f} / {case['pytorch']['peak_mb']:.0f} |")
+                    f"| {case['firn']['peak_mb']:.0f} / {case['pytorch']['peak_mb']:.0f} "
+                    f"| {case['beyond_idle_mb']['firn']} / {case['beyond_idle_mb']['pytorch']} |")
+    if options["freeze"] != "none":
+        rows += ["", "Share of the whole net's step that freezing saves:", ""]
+        rows += [f"- {case['model']} {case['precision']}: {case['saving']['predicted']:.1%} predicted by the plans, "
+                 f"{case['saving']['measured']:.1%} measured" for case in document["cases"]]
     rows += ["", "PyTorch's rates while tuning it (images/s):", ""]
     rows += ["- {} {}: {}".format(case["model"], case["precision"], ", ".join(
         f"{each['mode']} {each['wait']} {each['images_per_s']:.1f}" for each in case["pytorch_tried"]))
@@ -168,10 +187,11 @@ def main():
     options = parse()
     document = {"machine": machine(), "versions": versions(options),
                 "options": {key: getattr(options, key) for key in
-                            ("mode", "batch", "resolution", "threads", "rounds", "steps", "warmup")}, "cases": []}
+                            ("mode", "freeze", "batch", "resolution", "threads", "rounds", "steps", "warmup")}, "cases": []}
     folder = ROOT / "benchmarks/results"
     folder.mkdir(parents=True, exist_ok=True)
-    name = options.name or f"cpu-{options.mode}-b{options.batch}-r{options.resolution}"
+    frozen = "" if options.freeze == "none" else "-freeze-" + options.freeze.replace(":", "-")
+    name = options.name or f"cpu-{options.mode}{frozen}-b{options.batch}-r{options.resolution}"
     for model, precision in itertools.product(options.models.split(","), options.precisions.split(",")):
         document["cases"].append(compare(options, model, precision))
         (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")

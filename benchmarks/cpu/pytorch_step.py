@@ -3,7 +3,8 @@
 The step is forward, cross-entropy, backward, SGD with momentum and weight decay, and clearing the gradients, on one
 fixed batch, channels last. What makes PyTorch faster is used: the fused optimizer; bfloat16 by autocast when training,
 and by converted weights for inference; weights frozen into compiled inference. Threads, allocator and OpenMP's wait
-policy are set by the caller's environment before the process starts; `paired.py` does that.
+policy are set by the caller's environment before the process starts; `paired.py` does that. `--freeze` as Firn's: frozen
+parameters have `requires_grad=False`, frozen batch norms are in evaluation mode, the optimizer has only the others.
 
     python benchmarks/cpu/pytorch_step.py --model resnet50 --batch 16 --precision bf16 --mode compile
 """
@@ -26,15 +27,33 @@ def parse():
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--mode", choices=("eager", "compile"), default="eager")
     parser.add_argument("--infer", action="store_true", help="time the forward pass in evaluation mode")
+    parser.add_argument("--freeze", default="none", help="none, head (all but the classifier), until:MODULE (all before)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--warmup", type=int, default=3)
     return parser.parse_args()
 
 
+def freeze(model, spec):
+    import torch
+    if spec == "none":
+        return
+    names = [name for name, _ in model.named_modules() if name]
+    first = spec.removeprefix("until:") if spec != "head" else "fc" if "fc" in names else "classifier"
+    if first not in names:
+        raise SystemExit(f"--freeze {spec}: the model has no module {first}")
+    trained = set(names[names.index(first):])
+    for name, module in model.named_modules():
+        # A module before the first that is trained, with nothing of it inside.
+        if name and name not in trained and not first.startswith(name + "."):
+            module.requires_grad_(False)
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+
+
 def training_step(model, images, labels, autocast):
     import torch
-    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=1e-4, fused=True)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.01, momentum=0.9, weight_decay=1e-4, fused=True)
 
     def step(forward):
         with autocast:
@@ -76,7 +95,8 @@ def main():
             model, images = model.bfloat16(), images.bfloat16()
         step = inference_step(images)
     else:
-        step = training_step(model.train(), images, labels, torch.autocast("cpu", torch.bfloat16, enabled=low))
+        freeze(model.train(), arguments.freeze)
+        step = training_step(model, images, labels, torch.autocast("cpu", torch.bfloat16, enabled=low))
     forward = model
     if arguments.mode == "compile":
         import torch._inductor.config as inductor
@@ -94,6 +114,7 @@ def main():
     print(json.dumps({
         "framework": "pytorch", "version": torch.__version__, "model": arguments.model,
         "precision": arguments.precision, "mode": arguments.mode, "pass": "infer" if arguments.infer else "train",
+        "freeze": arguments.freeze,
         "batch": arguments.batch, "resolution": arguments.resolution, "threads": arguments.threads,
         "steps": arguments.steps,
         "images_per_s": {"median": round(statistics.median(rates), 3), "min": round(min(rates), 3),

@@ -59,6 +59,7 @@ def main():
         "ImageIO": lambda: run([args.java, HERE / "ImageIoLoader.java", args.data, args.seconds]),
     }
     load = os.getloadavg()[0]
+    jdk = subprocess.run([args.java, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     rounds = [{name: measure() for name, measure in loaders.items()} for _ in range(args.rounds)]
 
     files = sorted(pathlib.Path(args.data).rglob("*.jpg"))
@@ -68,7 +69,7 @@ def main():
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout.strip()
     lines = [f"# JPEG to 224x224 on one core of {processor()}", "",
              f"{len(files):,} files of 500x375, {size / 1000:.0f} kB on average; {os.cpu_count()} cores, load {load:.2f} at start. "
-             f"Firn {commit}, torchvision {torchvision.__version__}, Pillow {PIL.__version__}, ImageIO of {args.java}. "
+             f"Firn {commit}, torchvision {torchvision.__version__}, Pillow {PIL.__version__}, ImageIO of {jdk}. "
              f"{args.rounds} alternating rounds of {args.seconds} s a stage; median (least to most). Images for each second of "
              "processor time are what one undisturbed core yields; by the clock other load counts too.", "",
              "| stage | loader | images / CPU second | images/s by the clock |", "| --- | --- | --- | --- |"]

@@ -90,7 +90,8 @@ final class BenchCommand implements Runnable {
     }
 
     private static String text(BenchReport r) {
-        String head = "%s, %s at batch %d, %d pixels, %s%s, %s, %d threads, %s%n%n".formatted(r.model(), r.mode(), r.batch(),
+        String head = "%s, %s at batch %s, %d pixels, %s%s, %s, %d threads, %s%n%n".formatted(r.model(), r.mode(),
+                r.microBatches() == 1 ? String.valueOf(r.batch()) : r.microBatches() + " x " + r.batch(),
                 r.resolution(), r.precision(), r.freeze().equals("none") ? "" : ", frozen: " + r.freeze(), r.device(),
                 r.threads(), r.versions());
         var table = new Console.Table("", ">median", ">min", ">max");

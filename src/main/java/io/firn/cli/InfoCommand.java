@@ -28,9 +28,13 @@ final class InfoCommand implements Runnable {
             + "for, and nothing else.")
     private boolean exportTarget;
 
-    /** What {@code --json} prints. */
+    /**
+     * What {@code --json} prints.
+     *
+     * @param plansAssumed why {@code firn plan --target GPU} assumes engines; empty where it asks cuDNN for them
+     */
     record Info(String version, String java, Machine machine, CudaDriver cuda, List<Library> libraries,
-                List<Library> cudaLibraries, Choice backend) {
+                List<Library> cudaLibraries, String plansAssumed, Choice backend) {
     }
 
     /**
@@ -50,8 +54,9 @@ final class InfoCommand implements Runnable {
         }
         Machine machine = Machine.here();
         CudaDriver cuda = CudaDriver.probe();
+        CudaLibraries nvidia = CudaLibraries.find();
         Info info = new Info(Main.Version.number(), System.getProperty("java.vm.name") + " " + Runtime.version(), machine,
-                cuda, Library.all(firn.devices(), machine.cores()), Library.of(CudaLibraries.find()),
+                cuda, Library.all(firn.devices(), machine.cores()), Library.of(nvidia), nvidia.planningProblem(),
                 choice(Devices.whyNoCuda()));
         output.print(info, () -> text(info));
     }
@@ -81,6 +86,8 @@ final class InfoCommand implements Runnable {
         for (Library l : i.cudaLibraries) {
             table.row(l.name(), l.problem().isEmpty() ? "%s in %s".formatted(l.version(), l.path()) : l.problem());
         }
+        table.row("plans for GPUs", i.plansAssumed.isEmpty() ? "cuDNN is asked for engines"
+                : "engines are assumed: " + i.plansAssumed);
         table.row("backend", i.backend.used());
         i.backend.notUsed().forEach((name, why) -> table.row("", "not " + name + ": " + why));
         return table.toString();

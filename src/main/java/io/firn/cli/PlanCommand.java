@@ -10,7 +10,6 @@ import io.firn.backend.Tuned;
 import io.firn.error.UserError;
 import io.firn.models.NearNames;
 import io.firn.plan.FreezeSpec;
-import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
@@ -31,7 +30,9 @@ import picocli.CommandLine.ParentCommand;
         footer = {"", "The kernels are those that firn train and firn bench use here: measured once on a machine, so",
                 "that the first plan of new shapes takes seconds; with --deterministic, and where the memory",
                 "does not suffice, by estimate.",
+                "", "It takes the options of firn train that decide what a step computes.",
                 "", "Examples:", "  firn plan resnet50 --batch 16 --precision bf16 --freeze until:layer4",
+                "  firn plan efficientnet_b0 --target h100 --recipe efficientnet",
                 "  firn plan resnet50 --target h100 --engines assume --ranks 1000 --batch 256000"})
 final class PlanCommand implements Runnable {
     private static final String CPU = "cpu";
@@ -89,8 +90,8 @@ final class PlanCommand implements Runnable {
         }
         sayWhatIsFrozenBesides(request);
         Precision precision = compute.precision(Precision.BF16);
-        Engines answers = engines == Engine.ASK ? PlanningEngines.open(((Target.Device.Gpu) gpu.device()).properties(), false,
-                CacheFolder.of("cuda")) : Engines.notChecked("--engines assume");
+        Engines answers = engines == Engine.ASK ? PlanningEngines.open(((Target.Device.Gpu) gpu.device()).properties(),
+                request.deterministic(), CacheFolder.of("cuda")) : Engines.notChecked("--engines assume");
         CheckedPlans plans = new CheckedPlans(gpu, answers, this::sayWhatIsAsked);
         Program program = plans.plan(request.planned(precision));
         // What fits is searched for by many plans, for each of which cuDNN would take its time.
@@ -113,9 +114,8 @@ final class PlanCommand implements Runnable {
     }
 
     private void show(StepRequest request, Program program, Optional<Program> unfrozen) {
-        Plan plan = program.plans().getFirst();
-        PlanReport report = PlanReport.of(model, program, plan, unfrozen);
-        output.print(report, () -> PlanText.of(report, plan, request.freeze()));
+        PlanReport report = PlanReport.of(model, program, request.step(program), unfrozen);
+        output.print(report, () -> PlanText.of(report, program.plans().getFirst(), request.freeze()));
     }
 
     private void sayWhatIsFrozenBesides(StepRequest request) {

@@ -16,13 +16,18 @@ final class PlanText {
     /** @param freeze what was asked to be frozen */
     static String of(PlanReport report, Plan plan, String freeze) {
         StringBuilder text = new StringBuilder();
-        text.append("%s, batch %d at %d pixels, %s, %s (%s)%n".formatted(report.model(), report.batch(),
-                report.resolution(), report.precision(), report.target(), plan.target().device().describe()));
+        text.append("%s, %s %d at %d pixels, %s, %s (%s)%n".formatted(report.model(), report.microBatches() == 1 ? "batch"
+                : report.microBatches() + " batches of", report.batch(), report.resolution(), report.precision(), report.target(), plan.target().device().describe()));
         text.append("kernels: %s; rates: %s%n".formatted(report.kernels(), report.rates()));
         text.append("%s parameters, %s trained%n%n".formatted(Console.count(report.parameters()),
                 Console.count(report.trainableParameters())));
         text.append(launches(report)).append('\n').append(prepared(plan.prepare()));
-        text.append("%d launches, predicted %s ms a step%n".formatted(report.launches().size(), ms(report.predictedMs())));
+        if (report.microBatches() > 1) {
+            text.append("those before the last %d run for each of the %d batches%n".formatted(report.launches().stream()
+                    .filter(l -> l.times() == 1).count(), report.microBatches()));
+        }
+        text.append("%d launches, predicted %s ms a step%n".formatted(report.launches().stream()
+                .mapToInt(PlanReport.Step::times).sum(), ms(report.predictedMs())));
         text.append("FLOPs: %s forward, %s backward%n%n".formatted(Console.count(report.flops().forward()),
                 Console.count(report.flops().backward())));
         text.append(memory(report.memory()));
@@ -66,7 +71,7 @@ final class PlanText {
         var table = new Console.Table("", ">this plan", ">the whole", ">removed", ">share");
         row(table, "launches", r.launches().size(), removed.launches());
         row(table, "FLOPs", r.flops().forward() + r.flops().backward(), removed.flops());
-        row(table, "bytes moved", r.launches().stream().mapToLong(PlanReport.Step::bytes).sum(), removed.bytes());
+        row(table, "bytes moved", r.launches().stream().mapToLong(l -> l.times() * l.bytes()).sum(), removed.bytes());
         row(table, "bytes of memory", r.memory().total(), removed.memory());
         return table.row("predicted ms", ms(r.predictedMs()), ms(r.predictedMs() + removed.predictedMs()),
                 ms(removed.predictedMs()), percent(removed.predictedMs() / (r.predictedMs() + removed.predictedMs())));
@@ -82,7 +87,7 @@ final class PlanText {
     }
 
     private static String exchanged(Exchanged e) {
-        return String.format(Locale.ROOT, "%n%,d ranks: %d all-reduces of %s bytes; each rank sends %s bytes a step (%s)%n"
+        return String.format(Locale.ROOT, "%n%,d ranks: %d all-reduces of %s bytes; each rank sends %s bytes a batch (%s)%n"
                 + "predicted, not measured: %s ms, of which %s ms are not hidden; efficiency %.1f %%%n", e.ranks(), e.launches(),
                 Console.count(e.bytes()), Console.count(e.wireBytes()), e.network(), ms(e.ms()), ms(e.exposedMs()),
                 100 * e.efficiency());

@@ -3,12 +3,15 @@ package io.firn.cli;
 import io.firn.error.UserError;
 import io.firn.models.Model;
 import io.firn.plan.Ranks;
+import io.firn.train.Config;
 import io.firn.train.Defaults;
-import io.firn.train.Recipe;
+import io.firn.train.NamedRecipes;
 import io.firn.train.StepRequest;
-import java.util.Optional;
+import io.firn.train.TrainOptions;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** The options that say what a step is, where there is no data: those of {@code plan} and {@code bench}. */
 final class StepMixin {
@@ -19,20 +22,17 @@ final class StepMixin {
             description = "Train, or compute logits only (default: ${DEFAULT-VALUE}).")
     private StepRequest.Mode mode;
 
-    @Option(names = "--freeze", paramLabel = "SPEC", defaultValue = "none",
-            description = "What is not trained: none, head (all but the classifier), until:NAME (all before that module), "
-                    + "or modules separated by commas (default: ${DEFAULT-VALUE}).")
-    private String freeze;
-
-    @Option(names = "--optimizer", paramLabel = "sgd|adamw|rmsprop|rmsproptf|lars",
-            description = "What turns gradients into steps (default: as firn train, adamw for EfficientNets, else sgd).")
-    private Recipe.Optimizer optimizer;
-
     @Option(names = "--deterministic", description = "Choose kernels by estimate, as firn train does with this option.")
     private boolean deterministic;
 
     @Mixin
+    private UpdateMixin update;
+
+    @Mixin
     private NetMixin net;
+
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec command;
 
     /** For a single rank. */
     StepRequest request(String model) {
@@ -41,14 +41,15 @@ final class StepMixin {
 
     /** @param ranks that share the batch */
     StepRequest request(String model, Ranks ranks) {
-        if (batch != null && batch % ranks.count() != 0) {
-            throw UserError.usage("--batch %d cannot be shared by %d ranks", batch, ranks.count());
+        Config asked = AskedOptions.of(command, TrainOptions.keys());
+        Integer images = NamedRecipes.under(asked).text("batch").map(Integer::valueOf).orElse(null);
+        if (images != null && images % ranks.count() != 0) {
+            throw UserError.usage("--batch %d cannot be shared by %d ranks", images, ranks.count());
         }
-        Model built = net.build(model, batch != null ? batch / ranks.count() : 1);
-        if (batch == null) {
+        Model built = net.build(model, images != null ? images / ranks.count() : 1);
+        if (images == null) {
             built = net.build(model, Defaults.batch(built.options().resolution()));
         }
-        return new StepRequest(built, mode, freeze, Optional.ofNullable(optimizer), deterministic,
-                ranks);
+        return StepRequest.of(built, mode, asked, ranks);
     }
 }

@@ -106,7 +106,9 @@ final class TrainCommand implements Runnable {
         try (LiveView view = live.listen(firn.err())) {
             RunSummary s = Firn.train(new TrainRequest(asked, Optional.ofNullable(output), resume, true, firn.devices(),
                     firn.err(), words(spec), Optional.ofNullable(view)));
-            print.print(s, () -> text(s));
+            if (s.run() != null) { // the other ranks leave it to the first to speak
+                print.print(s, () -> text(s));
+            }
         }
     }
 

@@ -33,6 +33,8 @@ public record Submission(List<String> command, Path run, String program, Optiona
     private static final Pattern TIME = Pattern.compile("(?:(\\d{1,6})-)?(\\d{1,9})(?::(\\d{1,9}))?(?::(\\d{1,9}))?");
     private static final Pattern ARRAY = Pattern.compile("\\d+(-\\d+(:\\d+)?)?(,\\d+(-\\d+(:\\d+)?)?)*(%\\d+)?");
     private static final List<String> GOING_ON = List.of("train", "finetune");
+    /** The command whose processes share a batch. */
+    private static final String RANKED = "train";
 
     public Submission {
         command = List.copyOf(command);
@@ -58,7 +60,7 @@ public record Submission(List<String> command, Path run, String program, Optiona
                 throw UserError.usage("%s belongs before the command, to firn submit: it is given to each start of the job", taken);
             }
         }
-        if (!goesOn(command) && nodes * ranksPerNode > 1) {
+        if (!command.getFirst().equals(RANKED) && nodes * ranksPerNode > 1) {
             throw UserError.usage("firn %s runs in one process: leave out --nodes and --ranks-per-node", command.getFirst());
         }
     }

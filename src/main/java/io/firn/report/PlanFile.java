@@ -18,7 +18,11 @@ import java.util.SequencedMap;
 record PlanFile(String model, String target, String precision, int batch, int resolution, long parameters, long trained,
                 double predictedMs, SequencedMap<String, Long> memory, List<Launch> launches, String catalogue) {
 
-    /** @param live bytes of activations, gradients and workspace in use; 0 where an old file does not say */
+    /**
+     * FLOPs, bytes and time are those of all the times that it runs in a step.
+     *
+     * @param live bytes of activations, gradients and workspace in use; 0 where an old file does not say
+     */
     record Launch(String name, String op, String phase, String kernel, long flops, long bytes, double ms, long live) {
     }
 
@@ -27,9 +31,12 @@ record PlanFile(String model, String target, String precision, int batch, int re
         SequencedMap<String, Long> memory = new LinkedHashMap<>();
         n.path("memory").properties().forEach(e -> memory.put(e.getKey(), e.getValue().asLong()));
         List<Launch> launches = new ArrayList<>();
-        n.path("launches").forEach(l -> launches.add(new Launch(l.path("name").asText(), l.path("op").asText(),
-                l.path("phase").asText(), l.path("kernel").asText(), l.path("flops").asLong(), l.path("bytes").asLong(),
-                l.path("predicted_ms").asDouble(), l.path("live").asLong())));
+        n.path("launches").forEach(l -> {
+            int times = l.path("times").asInt(1);
+            launches.add(new Launch(l.path("name").asText(), l.path("op").asText(), l.path("phase").asText(),
+                    l.path("kernel").asText(), times * l.path("flops").asLong(), times * l.path("bytes").asLong(),
+                    times * l.path("predicted_ms").asDouble(), l.path("live").asLong()));
+        });
         if (launches.isEmpty()) {
             throw new IOException("has no launches");
         }

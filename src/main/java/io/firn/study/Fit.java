@@ -8,13 +8,12 @@ import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.data.Dataset;
 import io.firn.data.Datasets;
 import io.firn.error.UserError;
-import io.firn.models.Model;
 import io.firn.models.NearNames;
-import io.firn.plan.Plan;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.Ranks;
 import io.firn.plan.Target;
+import io.firn.plan.WholeStep;
 import io.firn.train.Config;
 import io.firn.train.DeviceMemory;
 import io.firn.train.StepRequest;
@@ -37,7 +36,7 @@ public record Fit(String baseline, String target, double phi, double depth, doub
     private static final int DEFAULT_EPOCHS = 90;
 
     /** A device that plans are made for. */
-    private record Planning(Function<Model, Program> plan, long memory) {
+    private record Planning(Function<StepRequest, Program> plan, long memory) {
     }
 
     /**
@@ -55,12 +54,12 @@ public record Fit(String baseline, String target, double phi, double depth, doub
             Target gpu = CudaTarget.of(target, name -> NearNames.of(name, CudaTarget.names()));
             CheckedPlans plans = new CheckedPlans(gpu, Engines.notChecked("not asked"), _ -> { });
             return search(net, k, target, deadline, options, train, new Planning(
-                    m -> plans.plan(StepRequest.training(m).planned(precision(options, Precision.BF16))),
+                    r -> plans.plan(r.planned(precision(options, Precision.BF16))),
                     ((Target.Device.Gpu) gpu.device()).memory() - DeviceMemory.RESERVED));
         }
         try (Backend cpu = how.devices().open("cpu", Runtime.getRuntime().availableProcessors())) {
-            return search(net, k, target, deadline, options, train, new Planning(m -> new StepRequest(m, StepRequest.Mode.TRAIN,
-                    "none", Optional.empty(), true, Ranks.ONE).plan(cpu, precision(options, cpu.bestPrecision()), _ -> { }).program(),
+            return search(net, k, target, deadline, options, train, new Planning(
+                    r -> r.plan(cpu, precision(options, cpu.bestPrecision()), _ -> { }).program(),
                     HostMemory.available() - Slots.PROCESS));
         }
     }
@@ -110,16 +109,18 @@ public record Fit(String baseline, String target, double phi, double depth, doub
         Optional<Integer> asked = options.text("batch").map(Integer::parseInt);
         Fit best = null;
         for (int batch = asked.orElse(8); batch <= asked.orElse(Math.min(LARGEST_BATCH, train.size())); batch *= 2) {
-            Program p = planning.plan.apply(Pricing.net(net.options(s), train, batch));
+            StepRequest request = StepRequest.of(Pricing.net(net.options(s), train, batch), StepRequest.Mode.TRAIN,
+                    options.with("deterministic", true), Ranks.ONE);
+            Program p = planning.plan.apply(request);
             if (p.bytes() > planning.memory) {
                 break;
             }
-            Plan plan = p.plans().getFirst();
-            long steps = steps(options, train.size() / batch);
-            double seconds = steps * plan.predictedMs() / 1e3;
+            WholeStep step = request.step(p);
+            long steps = steps(options, train.size() / step.images());
+            double seconds = steps * step.predictedMs() / 1e3;
             if (best == null || seconds < best.seconds) {
                 best = new Fit(net.model(), target, Math.round(phi * 10) / 10.0, s.depth(), s.width(), s.resolution(), batch,
-                        p.bytes(), plan.predictedMs(), steps, seconds);
+                        p.bytes(), step.predictedMs(), steps, seconds);
             }
         }
         return Optional.ofNullable(best);

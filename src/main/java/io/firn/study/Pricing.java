@@ -10,7 +10,9 @@ import io.firn.models.Models;
 import io.firn.models.NearNames;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
+import io.firn.plan.Ranks;
 import io.firn.plan.Target;
+import io.firn.plan.WholeStep;
 import io.firn.train.Config;
 import io.firn.train.Defaults;
 import io.firn.train.DeviceMemory;
@@ -54,11 +56,13 @@ interface Pricing {
             Model net = net(options, train, batch);
             Precision precision = options.text("precision").filter(p -> !p.equals("auto"))
                     .map(p -> Precision.valueOf(p.toUpperCase(Locale.ROOT))).orElse(Precision.BF16);
-            Program p = plans.plan(StepRequest.training(net).planned(precision));
+            StepRequest request = StepRequest.of(net, StepRequest.Mode.TRAIN, options, Ranks.ONE);
+            Program p = plans.plan(request.planned(precision));
+            WholeStep step = request.step(p);
             long steps = Long.parseLong(options.text("max-steps").orElseThrow());
             return new Price(net.name(), batch, net.options().resolution(), net.graph().parameterCount(), one.multiplyAdds(),
-                    p.plans().getFirst().flops(), p.bytes() + DeviceMemory.RESERVED, p.plans().getFirst().predictedMs(), 0,
-                    steps, Math.ceilDiv(steps, Math.max(1, train.size() / batch)));
+                    step.flops(), p.bytes() + DeviceMemory.RESERVED, step.predictedMs(), 0, steps,
+                    Math.ceilDiv(steps, Math.max(1, train.size() / step.images())));
         };
     }
 

@@ -7,14 +7,12 @@ import io.firn.backend.Session;
 import io.firn.backend.Tuned;
 import io.firn.error.UserError;
 import io.firn.graph.DType;
-import io.firn.graph.State;
-import io.firn.models.Model;
 import io.firn.plan.Launch;
 import io.firn.plan.Plan;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
-import io.firn.weights.Initializer;
+import io.firn.plan.WholeStep;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,7 +35,7 @@ public final class Bench {
 
     private final Request request;
     private final Precision precision;
-    private final Plan plan;
+    private final WholeStep step;
     private final Session session;
 
     /**
@@ -62,7 +60,7 @@ public final class Bench {
         this.request = request;
         this.precision = precision;
         this.session = session;
-        plan = session.program().plans().getFirst();
+        step = request.step().step(session.program());
     }
 
     /**
@@ -101,18 +99,19 @@ public final class Bench {
     }
 
     private double[] steps() {
-        Model m = request.step().model();
-        // One by one, so that the weights are in memory only once.
-        for (State s : m.graph().states()) {
-            Initializer.initialize(m.graph(), SEED, m.initialization()::sampler, s.name()::equals)
-                    .forEach(session::writeState);
-        }
-        FixedInputs.fill(session, plan, RATE, new Random(SEED));
+        InitialStates.random(request.step().model(), SEED).write(session);
+        step.plans().forEach(p -> FixedInputs.fill(session, p, RATE, new Random(SEED)));
         double[] ms = new double[request.steps()];
         for (int i = -request.warmup(); i < ms.length; i++) {
-            FixedInputs.step(session, plan, RATE, i + request.warmup());
+            for (Plan p : step.plans()) {
+                FixedInputs.step(session, p, RATE, i + request.warmup());
+            }
             long start = System.nanoTime();
-            session.step(plan);
+            for (Plan p : step.plans()) {
+                for (int times = step.times(p); times > 0; times--) {
+                    session.step(p);
+                }
+            }
             if (i >= 0) {
                 ms[i] = (System.nanoTime() - start) / 1e6;
             }
@@ -123,25 +122,32 @@ public final class Bench {
     private void profile(Path file) {
         Trace trace = new Trace();
         for (int i = 0; i < PROFILED_STEPS; i++) {
-            int step = i;
-            trace.startStep();
-            long[] zero = {Long.MIN_VALUE};
-            session.step(plan, (launch, from, to) -> {
-                zero[0] = zero[0] == Long.MIN_VALUE ? from : zero[0];
-                trace.add(step, launch, from - zero[0], to - zero[0]);
-            });
+            for (Plan p : step.plans()) {
+                for (int times = step.times(p); times > 0; times--) {
+                    profile(trace, i, p);
+                }
+            }
         }
         trace.write(file);
     }
 
+    private void profile(Trace trace, int number, Plan p) {
+        trace.startPlan();
+        long[] zero = {Long.MIN_VALUE};
+        session.step(p, (launch, from, to) -> {
+            zero[0] = zero[0] == Long.MIN_VALUE ? from : zero[0];
+            trace.add(number, launch, from - zero[0], to - zero[0]);
+        });
+    }
+
     private BenchReport report(double[] ms, long memory, Peaks peaks, Backend backend) {
         var stepMs = BenchReport.Spread.of(ms);
-        double roofline = plan.launches().stream().mapToDouble(l -> roofline(l, peaks)).sum();
+        double roofline = step.sum(p -> p.launches().stream().mapToDouble(l -> roofline(l, peaks)).sum());
         var o = request.step().model().options();
         return new BenchReport(request.step().model().name(), backend.target().name(), precision.label(), o.batch(),
-                o.resolution(), request.step().mode().label(), request.step().freeze(), stepMs.inverse(t -> 1e3 * o.batch() / t), stepMs,
+                step.times(), o.resolution(), request.step().mode().label(), request.step().freeze(), stepMs.inverse(t -> 1e3 * step.images() / t), stepMs,
                 memory, 1e3 * roofline / stepMs.median(), ms.length, request.warmup(), request.threads(),
-                session.program().bytes(), plan.predictedMs(), plan.flops(), plan.bytes(), peaks,
+                session.program().bytes(), step.predictedMs(), step.flops(), step.bytes(), peaks,
                 backend.kernels(TuningTable.EMPTY).versions(), request.launches() == 0 ? List.of() : slowest(peaks));
     }
 
@@ -151,23 +157,31 @@ public final class Bench {
     }
 
     private List<BenchReport.LaunchTime> slowest(Peaks peaks) {
-        List<Launch> all = plan.launches();
-        double[] best = new double[all.size()];
+        List<BenchReport.LaunchTime> times = new ArrayList<>();
+        for (Plan p : step.plans()) {
+            List<Launch> all = p.launches();
+            double[] best = fastest(p);
+            for (int i = 0; i < best.length; i++) {
+                Launch l = all.get(i);
+                times.add(new BenchReport.LaunchTime(l.name(), l.op(), l.phase().label(), l.kernel().toString(), 1e3 * best[i],
+                        l.flops() / best[i] / 1e9, l.bytes() / best[i] / 1e9, roofline(l, peaks) / best[i]));
+            }
+        }
+        times.sort(Comparator.comparingDouble(BenchReport.LaunchTime::ms).reversed());
+        return times.subList(0, Math.min(request.launches(), times.size()));
+    }
+
+    /** Seconds that each launch of a plan takes, the least of a few runs. */
+    private double[] fastest(Plan p) {
+        double[] best = new double[p.launches().size()];
         Arrays.fill(best, Double.POSITIVE_INFINITY);
         for (int run = 0; run < LAUNCH_RUNS; run++) {
             int[] next = {0};
-            session.step(plan, (_, start, end) -> {
+            session.step(p, (_, start, end) -> {
                 best[next[0]] = Math.min(best[next[0]], (end - start) / 1e9);
                 next[0]++;
             });
         }
-        List<BenchReport.LaunchTime> times = new ArrayList<>();
-        for (int i = 0; i < best.length; i++) {
-            Launch l = all.get(i);
-            times.add(new BenchReport.LaunchTime(l.name(), l.op(), l.phase().label(), l.kernel().toString(), 1e3 * best[i],
-                    l.flops() / best[i] / 1e9, l.bytes() / best[i] / 1e9, roofline(l, peaks) / best[i]));
-        }
-        times.sort(Comparator.comparingDouble(BenchReport.LaunchTime::ms).reversed());
-        return times.subList(0, Math.min(request.launches(), times.size()));
+        return best;
     }
 }

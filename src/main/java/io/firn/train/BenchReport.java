@@ -8,6 +8,7 @@ import java.util.function.DoubleUnaryOperator;
 /**
  * What {@code firn bench} measured.
  *
+ * @param microBatches  of so many images each, whose mean gradient a step takes
  * @param mode          {@code train} or {@code infer}
  * @param stepMs        milliseconds of a step
  * @param memoryBytes   resident memory of the process beyond what it had before the device's library was loaded
@@ -22,8 +23,8 @@ import java.util.function.DoubleUnaryOperator;
  * @param versions      of the device's libraries
  * @param launches      the slowest ones, each timed alone
  */
-public record BenchReport(String model, String device, String precision, int batch, int resolution, String mode,
-                          String freeze, Spread imagesPerS, Spread stepMs, long memoryBytes, double rooflineShare, int steps,
+public record BenchReport(String model, String device, String precision, int batch, int microBatches, int resolution,
+                          String mode, String freeze, Spread imagesPerS, Spread stepMs, long memoryBytes, double rooflineShare, int steps,
                           int warmup, int threads, long planBytes, double predictedMs, long flops, long bytes, Peaks peaks,
                           String versions, List<LaunchTime> launches) {
 

@@ -1,14 +1,10 @@
 package io.firn.train;
 
 import io.firn.error.UserError;
-import io.firn.graph.Update;
-import io.firn.plan.PlanRequest;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
-import java.util.Set;
 import java.util.stream.IntStream;
 
 /**
@@ -129,14 +125,6 @@ public final class Defaults {
     /** The default number of images in a step. */
     public static int batch(int resolution) {
         return resolution <= SMALL_PIXELS ? 64 : 32;
-    }
-
-    /** How a model is trained of which nothing but its name and the size of the images is known. */
-    static PlanRequest.Training training(Set<String> frozen, String model, int resolution, Optional<Recipe.Optimizer> asked) {
-        boolean small = resolution <= SMALL_PIXELS;
-        Recipe.Optimizer optimizer = asked.orElseGet(() -> optimizer(model));
-        Update update = optimizer.update(MOMENTUM, decay(optimizer.name().toLowerCase(Locale.ROOT), small));
-        return new PlanRequest.Training(frozen, _ -> update, smoothing(small));
     }
 
     private static Recipe.Optimizer optimizer(String model) {

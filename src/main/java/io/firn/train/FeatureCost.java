@@ -3,6 +3,7 @@ package io.firn.train;
 import io.firn.backend.HostMemory;
 import io.firn.plan.Plan;
 import io.firn.plan.Program;
+import io.firn.plan.WholeStep;
 import java.util.Locale;
 
 /**
@@ -21,7 +22,8 @@ record FeatureCost(int epochs, double once, double kept, double without) {
         int batch = prefix.batch();
         long steps = Math.max(1, s.train().size() / batch);
         long validations = s.validation().map(v -> (long) Math.ceilDiv(v.size(), batch)).orElse(0L);
-        double rest = steps * Plans.training(s, program).predictedMs()
+        WholeStep step = Plans.step(s, program);
+        double rest = (double) steps / step.times() * step.predictedMs()
                 + (validations == 0 ? 0 : validations * program.plan(Plans.EVALUATE).predictedMs());
         double frozen = (steps + validations) * prefix.predictedMs();
         double filling = ((long) FrozenPrefix.views(s) * Math.ceilDiv(s.train().size(), batch) + validations)

@@ -52,9 +52,14 @@ public final class InitialStates {
                 .orElse(Map.of()), matching.map(Matching::fresh).orElse(Set.of()));
     }
 
+    /** Random weights. */
+    static InitialStates random(Model model, long seed) {
+        return new InitialStates(model, seed, Map.of(), Set.of());
+    }
+
     /** Random weights of another seed, whatever was given. */
     public InitialStates random(long otherSeed) {
-        return new InitialStates(model, otherSeed, Map.of(), Set.of());
+        return random(model, otherSeed);
     }
 
     /** The classifier's states, where the file's has another number of classes and a fresh one replaces it. */

@@ -25,7 +25,7 @@ public final class NamedRecipes {
      *
      * @throws UserError (usage) where there is none of that name
      */
-    static Config under(Config asked) {
+    public static Config under(Config asked) {
         return asked.text("recipe").map(name -> asked.over(read(name))).orElse(asked);
     }
 

@@ -14,10 +14,10 @@ import io.firn.models.Model;
 import io.firn.models.NearNames;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.PlanRequest;
-import io.firn.plan.Plan;
 import io.firn.plan.Program;
 import io.firn.plan.Ranks;
 import io.firn.plan.TuningTable;
+import io.firn.plan.WholeStep;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -41,13 +41,13 @@ final class Plans {
 
     /** Name of the plan that takes images of that resolution. */
     static String training(Setup s, int resolution) {
-        String name = s.options().update().gradAccumulation() == 1 ? TRAIN : ACCUMULATE;
+        String name = StepOptions.of(s.options()).name();
         return resolution == s.options().net().resolution() ? name : name + "@" + resolution;
     }
 
-    /** The plan that takes images of the network's own resolution. */
-    static Plan training(Setup s, Program program) {
-        return program.plan(training(s, s.options().net().resolution()));
+    /** A step with images of the network's own resolution. */
+    static WholeStep step(Setup s, Program program) {
+        return StepOptions.of(s.options()).step(program, training(s, s.options().net().resolution()));
     }
 
     /**
@@ -69,27 +69,21 @@ final class Plans {
     }
 
     private static List<PlanRequest> requests(Setup s, int batch, Set<String> frozen) {
-        Recipe recipe = s.options().recipe();
-        UpdateOptions update = s.options().update();
+        StepOptions options = StepOptions.of(s.options());
         Model model = s.model(batch);
         boolean hasOwnPrefix = FrozenPrefix.isOwnPlan(s, frozen);
         UnaryOperator<PlanRequest> rest = r -> hasOwnPrefix ? r.on(PlanRequest.Cut.Side.AFTER, frozen) : r;
-        var training = new PlanRequest.Training(frozen, update.optimizer(recipe, model), recipe.labelSmoothing(),
-                update.extras(s.options().variation().mixing().any()), ranks(s));
+        Optional<PlanRequest.Training> training = Optional.of(options.training(model, frozen, ranks(s)));
         List<PlanRequest> requests = new ArrayList<>();
         for (int resolution : s.resolutions().reversed()) {
-            requests.add(rest.apply(request(training(s, resolution), s.model(batch, resolution), s.preprocessing(), s,
-                    Optional.of(training))));
+            requests.add(rest.apply(request(training(s, resolution), s.model(batch, resolution), s.preprocessing(), s, training)));
         }
-        if (update.gradAccumulation() > 1) {
-            requests.add(request(APPLY, model, s.preprocessing(), s, Optional.of(new PlanRequest.Training(frozen,
-                    training.optimizer(), training.smoothing(), training.extras().withPart(PlanRequest.Part.APPLY)))));
-        }
+        options.apply(requests.getFirst()).ifPresent(requests::add);
         if (s.validation().isPresent()) {
             Preprocessing p = s.preprocessing();
             Model evaluated = s.model(s.validationBatch(batch));
             requests.add(rest.apply(new PlanRequest(EVALUATE, evaluated.graph(), p.mean(), p.std(), s.precision(),
-                    Optional.empty(), update.averages() ? PlanRequest.averaged(evaluated.graph(), frozen) : Set.of(),
+                    Optional.empty(), options.update().averages() ? PlanRequest.averaged(evaluated.graph(), frozen) : Set.of(),
                     Optional.empty())));
         }
         if (hasOwnPrefix) {
@@ -238,13 +232,13 @@ final class Plans {
 
     /** The program with the choices that were measured before; what was not is chosen by estimate. */
     static Tuned known(Setup s) {
-        return s.options().run().deterministic() ? new Tuned(program(s, TuningTable.EMPTY), TuningTable.EMPTY)
-                : TuningCache.tuned(s.backend(), requests(s, s.options().recipe().batch(), frozen(s)), _ -> false);
+        return s.options().run().deterministic() ? new Tuned(program(s, TuningTable.DETERMINISTIC), TuningTable.DETERMINISTIC)
+                : TuningCache.tuned(s.backend(), requests(s, s.share(), frozen(s)), _ -> false);
     }
 
     /** Bytes of the memory that a whole run computes in: the GPU's, or the machine's with all that is beside the plans. */
-    static long bytes(Setup s, int batch, Program program) {
-        Need need = Need.of(s, batch, program);
+    static long bytes(Setup s, Program program) {
+        Need need = Need.of(s, s.share(), program);
         return need.device > 0 ? need.device : need.host;
     }
 }

@@ -5,6 +5,7 @@ import io.firn.backend.Tuned;
 import io.firn.graph.State;
 import io.firn.plan.Plan;
 import io.firn.plan.Program;
+import io.firn.plan.WholeStep;
 import java.util.function.Consumer;
 
 /**
@@ -13,7 +14,7 @@ import java.util.function.Consumer;
  * @param model        its name
  * @param parameters   scalars that could be trained
  * @param multiplyAdds of one image's forward pass
- * @param flops        of a training step
+ * @param flops        of a training step, at the network's own resolution
  * @param bytes        of memory: both arenas, the loader's buffers and what a training has beside them
  * @param trainMs      of a training step, predicted
  * @param evaluateMs   of an epoch's validation, predicted; 0 without one
@@ -35,19 +36,17 @@ public record Price(String model, int batch, int resolution, long parameters, lo
         try (Backend backend = s.backend()) {
             Tuned tuned = measure ? Plans.tuned(s) : Plans.known(s);
             Program program = tuned.program();
-            Plan train = program.plan(Plans.TRAIN);
-            int batch = s.options().recipe().batch();
-            long perEpoch = Math.max(1, s.train().size() / batch);
-            long steps = s.options().recipe().totalSteps(perEpoch);
+            WholeStep step = Plans.step(s, program);
+            long steps = s.totalSteps();
             double evaluateMs = s.validation().map(v -> {
                 Plan evaluate = program.plan(Plans.EVALUATE);
                 return evaluate.predictedMs() * Math.ceilDiv(v.size(), evaluate.batch());
             }).orElse(0.0);
             long parameters = program.state().states().values().stream().filter(p -> p.kind() == State.Kind.PARAMETER)
                     .mapToLong(p -> p.value().shape().elements()).sum();
-            return new Price(s.options().net().model(), batch, s.options().net().resolution(), parameters,
-                    s.model(1).multiplyAdds(), train.flops(), Plans.bytes(s, batch, program), train.predictedMs(), evaluateMs,
-                    steps, Math.ceilDiv(steps, perEpoch));
+            return new Price(s.options().net().model(), s.options().recipe().batch(), s.options().net().resolution(), parameters,
+                    s.model(1).multiplyAdds(), step.flops(), Plans.bytes(s, program), step.predictedMs(), evaluateMs,
+                    steps, Math.ceilDiv(steps, s.stepsPerEpoch()));
         }
     }
 

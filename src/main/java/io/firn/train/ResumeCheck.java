@@ -83,12 +83,14 @@ public final class ResumeCheck {
     }
 
     private Result run() throws IOException, InterruptedException {
-        options.write(folder.resolve("options.toml"));
+        options.write(folder.resolve("killed.toml"));
         say.accept("selftest: a training to be killed");
         long killed = kill();
         long checkpoint = JsonMapper.builder().build().readTree(folder.resolve("killed/checkpoint/checkpoint.json").toFile())
                 .path("position").path("step").asLong();
         long steps = killed + STEPS_BEYOND;
+        // As resolved for the killed one: some defaults, such as the augmentation, follow from how long a run is to be.
+        Files.copy(folder.resolve("killed/config.toml"), folder.resolve("whole.toml"));
         say.accept("selftest: it was killed at step %d and goes on from step %d to %d".formatted(killed, checkpoint, steps));
         finish(start("killed", "--resume", "--max-steps", String.valueOf(steps)), "killed");
         say.accept("selftest: the same without a kill");
@@ -148,7 +150,7 @@ public final class ResumeCheck {
         command.addAll(List.of("train", "--output", folder.resolve(run).toString()));
         command.addAll(List.of(more));
         if (!command.contains("--resume")) {
-            command.addAll(List.of("--config", folder.resolve("options.toml").toString()));
+            command.addAll(List.of("--config", folder.resolve(run + ".toml").toString()));
         }
         return new ProcessBuilder(command).redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(folder.resolve(run + ".log").toFile())).start();

@@ -8,10 +8,10 @@ import io.firn.backend.Tuned;
 import io.firn.error.UserError;
 import io.firn.graph.State;
 import io.firn.plan.FreezeSpec;
-import io.firn.plan.Plan;
 import io.firn.plan.PlanReport;
 import io.firn.plan.Program;
 import io.firn.plan.TuningTable;
+import io.firn.plan.WholeStep;
 import io.firn.report.Report;
 import io.firn.weights.AtomicFile;
 import java.io.IOException;
@@ -301,17 +301,17 @@ public final class Run {
 
     /** The plan that runs, with what it was made from. */
     private static void writePlan(Setup s, Tuned tuned, Path file) {
-        Plan plan = Plans.training(s, tuned.program());
+        WholeStep step = Plans.step(s, tuned.program());
         TuningTable table = tuned.table();
         Optional<Program> unfrozen = Plans.frozen(s).isEmpty() ? Optional.empty() : Optional.of(Plans.unfrozen(s, table));
         var json = JsonMapper.builder().build();
-        ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), tuned.program(), plan, unfrozen));
+        ObjectNode node = json.valueToTree(PlanReport.of(s.options().net().model(), tuned.program(), step, unfrozen));
         node.put("catalogue", s.backend().kernels(table).versions());
-        if (plan.features().size() > 0) {
+        if (step.plan().features().size() > 0) {
             // It begins at features; the plan that computes those runs once for each image and view where they are kept.
             node.put("resolution", s.options().net().resolution());
             node.set("prefix", json.valueToTree(PlanReport.of(s.options().net().model(), tuned.program(),
-                    tuned.program().plan(FrozenPrefix.PLAN), Optional.empty())));
+                    WholeStep.of(tuned.program().plan(FrozenPrefix.PLAN)), Optional.empty())));
         }
         node.set("tuning", json.valueToTree(table.choices()));
         try {

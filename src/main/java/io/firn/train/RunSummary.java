@@ -6,7 +6,7 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 /**
  * What came of a training.
  *
- * @param run        the folder with all results
+ * @param run        the folder with all results; null of a rank that is not the first, and writes none
  * @param epochs     begun or whole
  * @param steps      of the run, those of earlier processes included
  * @param trainLoss  mean of the last epoch's steps; null where this process made none

@@ -13,8 +13,11 @@ import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.Ranks;
 import io.firn.plan.TuningTable;
+import io.firn.plan.WholeStep;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -25,12 +28,13 @@ import java.util.function.Predicate;
  * {@code firn train} plans it.
  *
  * @param freeze        what is not trained; {@code none} for inference
- * @param optimizer     empty for the one that the model is trained with by default
+ * @param options       of the training
  * @param deterministic whether kernels are chosen without measuring, so that every run has the same bits
  * @param ranks         that step together, of which the model is for one
  */
-public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe.Optimizer> optimizer,
-                          boolean deterministic, Ranks ranks) {
+public record StepRequest(Model model, Mode mode, String freeze, StepOptions options, boolean deterministic, Ranks ranks) {
+    /** Keys of what is left out where nothing is trained. */
+    private static final Set<String> TRAINING = trainingKeys();
 
     /** What a step does. */
     public enum Mode {
@@ -41,18 +45,34 @@ public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe
         }
     }
 
-    public StepRequest {
-        if (mode == Mode.INFER && (!freeze.equals("none") || optimizer.isPresent())) {
-            throw UserError.usage("--mode infer trains nothing: leave out --freeze and --optimizer");
+    /**
+     * A step with these options.
+     *
+     * @param asked what a training takes, by long names; what decides nothing about a step is ignored
+     * @throws UserError (usage) where a value makes no sense
+     */
+    public static StepRequest of(Model model, Mode mode, Config asked, Ranks ranks) {
+        List<String> trains = TRAINING.stream().filter(asked::has).map(k -> "--" + k).toList();
+        if (mode == Mode.INFER && !trains.isEmpty()) {
+            throw UserError.usage("--mode infer trains nothing: leave out %s", String.join(" and ", trains));
         }
         if (mode == Mode.INFER && ranks.count() > 1) {
             throw UserError.usage("--mode infer exchanges nothing: leave out --ranks");
         }
+        return new StepRequest(model, mode, asked.text("freeze").orElse("none"), StepOptions.of(model, asked),
+                asked.text("deterministic").map(Boolean::parseBoolean).orElse(false), ranks);
+    }
+
+    private static Set<String> trainingKeys() {
+        Set<String> keys = new LinkedHashSet<>(List.of("freeze", "recipe"));
+        keys.addAll(Config.keys(List.of(Recipe.class, UpdateOptions.class, VariationOptions.class)));
+        keys.remove("batch");
+        return keys;
     }
 
     /** A training step with everything by default. */
     public static StepRequest training(Model model) {
-        return new StepRequest(model, Mode.TRAIN, "none", Optional.empty(), false, Ranks.ONE);
+        return of(model, Mode.TRAIN, Config.of(Map.of()), Ranks.ONE);
     }
 
     /** Names of the parameters that are not trained, as {@code freeze} says. */
@@ -75,9 +95,9 @@ public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe
     }
 
     Tuned plan(Backend backend, Precision precision, Predicate<Program> measure) {
-        PlanRequest request = planned(precision);
-        return deterministic ? planned(backend, request, TuningTable.DETERMINISTIC)
-                : TuningCache.tuned(backend, List.of(request), measure);
+        List<PlanRequest> requests = planned(precision);
+        return deterministic ? planned(backend, requests, TuningTable.DETERMINISTIC)
+                : TuningCache.tuned(backend, requests, measure);
     }
 
     /** The same with nothing frozen, by the same choices; empty where nothing is frozen. */
@@ -88,23 +108,28 @@ public record StepRequest(Model model, Mode mode, String freeze, Optional<Recipe
     /** The same with nothing frozen; empty where nothing is frozen. */
     public Optional<StepRequest> unfrozen() {
         return frozen().isEmpty() ? Optional.empty()
-                : Optional.of(new StepRequest(model, mode, "none", optimizer, deterministic, ranks));
+                : Optional.of(new StepRequest(model, mode, "none", options, deterministic, ranks));
     }
 
     /** The same with another number of images. */
     public StepRequest withBatch(int batch) {
-        return new StepRequest(Models.build(model.name(), model.options().withBatch(batch)), mode, freeze, optimizer,
+        return new StepRequest(Models.build(model.name(), model.options().withBatch(batch)), mode, freeze, options,
                 deterministic, ranks);
     }
 
-    private static Tuned planned(Backend backend, PlanRequest request, TuningTable table) {
-        return new Tuned(backend.plan(table, List.of(request)), table);
+    private static Tuned planned(Backend backend, List<PlanRequest> requests, TuningTable table) {
+        return new Tuned(backend.plan(table, requests), table);
     }
 
     /** What is to be planned, on whatever device. */
-    public PlanRequest planned(Precision precision) {
-        return new PlanRequest(mode == Mode.TRAIN ? Plans.TRAIN : Plans.EVALUATE, model.graph(), model.preset().mean(),
-                model.preset().std(), precision, mode == Mode.TRAIN ? Optional.of(Defaults.training(frozen(), model.name(),
-                model.options().resolution(), optimizer).on(ranks)) : Optional.empty());
+    public List<PlanRequest> planned(Precision precision) {
+        return mode == Mode.TRAIN ? options.requests(model, frozen(), precision, ranks)
+                : List.of(new PlanRequest(Plans.EVALUATE, model.graph(), model.preset().mean(), model.preset().std(), precision,
+                Optional.empty()));
+    }
+
+    /** The step of a program that was planned for it. */
+    public WholeStep step(Program program) {
+        return mode == Mode.TRAIN ? options.step(program, options.name()) : WholeStep.of(program.plan(Plans.EVALUATE));
     }
 }

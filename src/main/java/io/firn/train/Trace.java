@@ -28,14 +28,14 @@ final class Trace {
     }
 
     /** Places the launches that follow behind those before them, whatever zero their clock has. */
-    void startStep() {
+    void startPlan() {
         base = last;
     }
 
     /**
      * A launch that ran.
      *
-     * @param start nanoseconds since the step's start, as {@code end}
+     * @param start nanoseconds since the plan's start, as {@code end}
      */
     void add(int step, Launch l, long start, long end) {
         last = Math.max(last, base + end);

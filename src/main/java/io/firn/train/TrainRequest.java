@@ -48,13 +48,19 @@ public record TrainRequest(Config asked, Optional<Path> output, boolean resume, 
 
     /** A new folder for what is not a run itself. */
     Path folder(String suffix) {
-        return RunFolder.choose(RUNS, asked.text("model").orElseThrow(NetOptions::missing) + suffix, LocalDateTime.now());
+        return RunFolder.choose(RUNS, model().orElseThrow(NetOptions::missing) + suffix, LocalDateTime.now());
+    }
+
+    /** The model as given, or as the weights to start from say. */
+    private Optional<String> model() {
+        return asked.text("model").or(() -> asked.text("init").flatMap(i -> ModelCard.ofWeights(Path.of(i)))
+                .map(ModelCard::model));
     }
 
     /** The folder of the run. */
     public Path folder() {
         return output.orElseGet(() -> {
-            String model = asked.text("model").orElseThrow(() -> resume
+            String model = model().orElseThrow(() -> resume
                     ? UserError.usage("--resume needs --output RUN, or --model to find that model's last run")
                     : NetOptions.missing());
             Optional<Path> last = resume ? RunFolder.latest(RUNS, model) : Optional.empty();

@@ -51,6 +51,16 @@ class BenchCommandTest {
     }
 
     @Test
+    void aStepMayTakeSeveralBatches() throws IOException {
+        JsonNode r = json("bench --model resnet20 --depth 0.3 --batch 2 --resolution 16 --steps 2 --warmup 1 --precision fp32 "
+                + "--deterministic --json --grad-accumulation 3 --clip-norm 1 --ema 0.9 --launches 1000");
+        assertThat(r.get("micro_batches").asInt()).isEqualTo(3);
+        assertThat(r.get("images_per_s").get("median").asDouble()).isCloseTo(6e3 / r.get("step_ms").get("median").asDouble(),
+                Percentage.withPercentage(1e-6));
+        assertThat(r.get("launches").findValuesAsText("phase")).contains("input", "forward", "backward", "optimizer");
+    }
+
+    @Test
     void theJsonHasTheContractsFields() throws IOException {
         JsonNode r = json("bench --model resnet20 --batch 8 --resolution 16 --steps 3 --warmup 1 --precision fp32 --json "
                 + "--freeze until:layer2 --launches 2");

@@ -23,6 +23,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.SequencedMap;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.stream.Stream;
@@ -36,13 +37,13 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Every command and every Java example of README and {@code docs} runs, block by block, each block in a folder of its own
- * with small stand-ins for what it names: photos, weights, runs. So that this takes minutes and not days, what runs is
+ * (those of a tutorial in one) with small stand-ins for what it names: photos, weights, runs. So that this takes minutes and not days, what runs is
  * shortened, by {@link #shortened}:
  *
  * <ul>
  * <li>{@code fashion-mnist} is a set of 400 tiny pictures;
  * <li>{@code train}, {@code finetune}, {@code advise}: 2 steps, kernels by estimate, 64 pixels unless a size is given;
- *     a search for a rate takes 4 images a step, a confirmation 2 seconds;
+ *     a search for a rate takes 4 images a step, a confirmation 2 seconds, a cache of images 1 GB;
  * <li>{@code bench}: 2 steps, or 0.2 s a stage of input; {@code selftest}: one small net;
  * <li>{@code study} and {@code submit} only say what they would do ({@code --dry-run}); plans for GPUs ask for no engines.
  * </ul>
@@ -54,9 +55,13 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Timeout(value = 20, unit = TimeUnit.MINUTES)
 class DocsCommandsTest {
     private static final int SIDE = 80;
+    private static final int TINY_SIDE = 28;
+    /** Pages whose blocks go on with what those before made. */
+    private static final Set<String> TUTORIALS = Set.of("docs/first-training.md");
     private static final List<String> CLASSES = List.of("cat", "dog", "owl");
     private static final List<String> JAVA = List.of(ProcessHandle.current().info().command().orElseThrow(),
-            "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
+            "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC",
+            "-XX:+UseCompactObjectHeaders", "-Xms64m", "-Xmn12m",
             "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0", "-cp", System.getProperty("java.class.path"));
     private static final Map<String, String> OTHERS = Map.of("sudo", "installs packages as root",
             "mvn", "builds Firn and runs its tests, of which this is one", "pip", "fetches packages from the network",
@@ -70,17 +75,18 @@ class DocsCommandsTest {
     @BeforeAll
     static void standIns() throws IOException, InterruptedException {
         template = Files.createDirectories(shared.resolve("template"));
-        Path program = Files.writeString(template.resolve("firn"), "#!/bin/sh\nexec '" + String.join("' '", JAVA)
+        Path program = Files.writeString(template.resolve("firn"), "#!/bin/sh\nexport OMP_WAIT_POLICY=passive "
+                + "MALLOC_ARENA_MAX=2\nexec '" + String.join("' '", JAVA)
                 + "' io.firn.cli.Main \"$@\"\n");
         Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwxr-xr-x"));
-        TinyData.idx(template.resolve("tiny"), 400, 40, 4);
+        TinyData.idx(template.resolve("tiny"), 400, 40, 4, TINY_SIDE);
         for (int i = 0; i < 300; i++) {
-            photo(template.resolve("photos/%s/%03d.jpg".formatted(CLASSES.get(i % 3), i)), i);
+            photo(template.resolve("photos/%s/%03d.jpg".formatted(CLASSES.get(i % 3), i)), i, SIDE);
             if (i < 12) {
-                photo(template.resolve("more/%s/%03d.jpg".formatted(CLASSES.get(i % 3), i)), 1000 + i);
+                photo(template.resolve("more/%s/%03d.jpg".formatted(CLASSES.get(i % 3), i)), 1000 + i, SIDE);
             }
         }
-        photo(template.resolve("shoe.png"), 7);
+        photo(template.resolve("shoe.png"), 7, TINY_SIDE);
         shard(template.resolve("shard.tar"));
         shard(template.resolve("shard-000.tar"));
         Files.createDirectories(template.resolve("scratch"));
@@ -92,11 +98,11 @@ class DocsCommandsTest {
     }
 
     /** A picture whose colour tells its class. */
-    private static void photo(Path file, int number) throws IOException {
+    private static void photo(Path file, int number, int side) throws IOException {
         Random random = new Random(number);
-        BufferedImage image = new BufferedImage(SIDE, SIDE, BufferedImage.TYPE_INT_RGB);
-        for (int i = 0; i < SIDE * SIDE; i++) {
-            image.setRGB(i % SIDE, i / SIDE, 200 << 8 * (number % 3) | random.nextInt(1 << 24) & 0x3F3F3F);
+        BufferedImage image = new BufferedImage(side, side, BufferedImage.TYPE_INT_RGB);
+        for (int i = 0; i < side * side; i++) {
+            image.setRGB(i % side, i / side, 200 << 8 * (number % 3) | random.nextInt(1 << 24) & 0x3F3F3F);
         }
         Files.createDirectories(file.getParent());
         ImageIO.write(image, file.toString().endsWith(".png") ? "png" : "jpg", file.toFile());
@@ -132,9 +138,15 @@ class DocsCommandsTest {
     }
 
     /** A folder with the stand-ins: links, since what is there is replaced and never written over. */
-    private static Path scratch(String name) throws IOException, InterruptedException {
-        Path folder = shared.resolve(name.replaceAll("\\W", "_"));
-        run(shared, "cp -al " + template + " " + folder);
+    private static Path scratch(String block) throws IOException, InterruptedException {
+        String page = block.substring(0, block.indexOf(':'));
+        Path folder = shared.resolve((TUTORIALS.contains(page) ? page : block).replaceAll("\\W", "_"));
+        if (!Files.exists(folder)) {
+            run(shared, "cp -al " + template + " " + folder);
+            if (TUTORIALS.contains(page)) {
+                run(folder, "mv runs/second . && rm -r runs/* && mv second runs");
+            }
+        }
         return folder;
     }
 
@@ -163,7 +175,8 @@ class DocsCommandsTest {
             case "plan" -> c.contains("--target") && !c.contains("--engines") ? " --engines assume" : "";
             default -> "";
         };
-        return c.replaceFirst("--budget \\d+", "--budget 2")
+        return c.replaceFirst("--budget \\d+", "--budget 2").replaceFirst(" --max-steps \\d+", "")
+                .replaceFirst("--image-cache \\d+GB", "--image-cache 1GB")
                 .replaceFirst("\\./firn submit (--dry-run )?", "./firn submit --dry-run --firn ./firn ")
                 .replaceFirst("( [|>].*)?$", Matcher.quoteReplacement(more) + "$1");
     }

@@ -15,7 +15,7 @@ class InfoCommandTest {
         assertThat(run.code()).as(run.err()).isZero();
         var json = run.json();
         assertThat(fields(json)).containsExactly("version", "java", "machine", "cuda", "libraries",
-                "cuda_libraries", "backend");
+                "cuda_libraries", "plans_assumed", "backend");
         assertThat(fields(json.get("machine"))).containsExactly("processor", "cores", "instructions", "memory",
                 "free_memory");
         assertThat(json.get("machine").get("cores").asInt()).isPositive();

@@ -33,14 +33,15 @@ class PlanCommandTest {
     @Test
     void jsonHasTheContractsFields() {
         JsonNode p = plan("");
-        assertThat(fields(p)).containsExactly("model", "target", "kernels", "rates", "precision", "batch", "resolution", "parameters",
+        assertThat(fields(p)).containsExactly("model", "target", "kernels", "rates", "precision", "batch", "resolution", "micro_batches",
+                "parameters",
                 "trainable_parameters", "flops", "memory", "predicted_ms", "launches", "removed");
         assertThat(fields(p.get("flops"))).containsExactly("forward", "backward");
         assertThat(fields(p.get("memory"))).containsExactly("weights", "gradients", "optimizer", "activations",
                 "workspace", "total");
         assertThat(fields(p.get("removed"))).containsExactly("launches", "flops", "bytes", "memory", "predicted_ms");
         assertThat(launches(p)).allSatisfy(l -> {
-            assertThat(fields(l)).containsExactly("name", "op", "phase", "stream", "kernel", "computes", "flops", "bytes",
+            assertThat(fields(l)).containsExactly("name", "op", "phase", "times", "stream", "kernel", "computes", "flops", "bytes",
                     "workspace", "predicted_ms", "live", "reason");
             assertThat(l.get("live").asLong()).isBetween(l.get("workspace").asLong() + 1, p.get("memory").get("total").asLong());
             assertThat(Set.of("input", "forward", "backward", "collective", "optimizer")).contains(l.get("phase").asText());
@@ -96,6 +97,43 @@ class PlanCommandTest {
     }
 
     @Test
+    void whatTheUpdateAsksForIsInThePlan() {
+        JsonNode plain = plan("");
+        JsonNode clipped = plan("--clip-norm 1");
+        assertThat(launches(clipped).filter(l -> l.get("phase").asText().equals("optimizer")).count())
+                .isGreaterThan(launches(plain).filter(l -> l.get("phase").asText().equals("optimizer")).count());
+        assertThat(plan("--ema 0.99").get("memory").get("optimizer").asLong()).isGreaterThanOrEqualTo(8 * RESNET20);
+        assertThat(plan("--momentum 0").get("memory").get("optimizer").asLong()).isZero();
+        JsonNode recipe = CommandLineRun.of("plan", "resnet20", "--recipe", "imagenet-resnet-v2", "--json").json();
+        assertThat(recipe.get("batch").asInt()).isEqualTo(128);
+        assertThat(recipe.get("micro_batches").asInt()).isEqualTo(8);
+        assertThat(recipe.get("memory").get("optimizer").asLong()).as("momentum and averages")
+                .isGreaterThanOrEqualTo(8 * RESNET20);
+    }
+
+    @Test
+    void gradientsOfSeveralBatchesAreAStep() {
+        JsonNode plain = plan("");
+        JsonNode p = plan("--grad-accumulation 3");
+        assertThat(p.get("batch").asInt()).isEqualTo(4);
+        assertThat(p.get("micro_batches").asInt()).isEqualTo(3);
+        assertThat(p.get("flops").get("forward").asLong()).isEqualTo(3 * plain.get("flops").get("forward").asLong());
+        assertThat(p.get("flops").get("forward").asLong() + p.get("flops").get("backward").asLong())
+                .isEqualTo(launches(p).mapToLong(l -> l.get("times").asLong() * l.get("flops").asLong()).sum());
+        assertThat(launches(p)).allMatch(l -> l.get("times").asInt()
+                == (l.get("phase").asText().equals("optimizer") && !l.get("computes").toString().contains("accumulate") ? 1 : 3));
+        assertThat(p.get("predicted_ms").asDouble()).isBetween(2.5 * plain.get("predicted_ms").asDouble(),
+                3.5 * plain.get("predicted_ms").asDouble());
+        assertThat(p.get("trainable_parameters").asLong()).isEqualTo(RESNET20);
+        JsonNode frozen = plan("--grad-accumulation 3 --freeze until:layer3");
+        assertThat(frozen.get("removed").get("flops").asLong()).isEqualTo(3 * plan("--freeze until:layer3").get("removed")
+                .get("flops").asLong());
+        assertThat(CommandLineRun.of("plan", "resnet20", "--batch", "4", "--grad-accumulation", "3").out())
+                .startsWith("resnet20, 3 batches of 4 at 32 pixels")
+                .containsPattern("\nthose before the last \\d+ run for each of the 3 batches\n");
+    }
+
+    @Test
     void plansForAGpuThatIsNotHere() {
         JsonNode p = plan("--target h100 --engines assume --precision bf16");
         assertThat(p.get("target").asText()).isEqualTo("h100");
@@ -130,22 +168,27 @@ class PlanCommandTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-            "--batch 0 | --batch 0",
-            "--batch 2000000000 | --batch 2000000000 is too large",
-            "--batch x | 'x' is no whole number",
-            "--resolution 0 | --resolution 0 is too small",
-            "--freeze layer9 | no module is named 'layer9'; did you mean layer1",
-            "--freeze auto | --freeze auto: this command does not choose by itself",
-            "--precision fp64 | none of fp32, tf32, bf16, fp16, auto",
-            "--precision fp16 | use bf16 or fp32",
-            "--mode test | expected one of train, infer but was 'test'",
-            "--optimizer adam | expected one of sgd, adamw, rmsprop",
-            "--mode infer --freeze head | leave out --freeze",
-            "--target h10 | --target h10: no device has that name; did you mean h100",
-            "--target tpu9000 | there are cpu, h100",
-            "--target h100 --threads 2 | leave it out with --target h100",
-            "--threads 0 | --threads 0"})
+    @CsvSource(delimiter = '~', value = {
+            "--batch 0 ~ --batch 0",
+            "--batch 2000000000 ~ --batch 2000000000 is too large",
+            "--batch x ~ 'x' is no whole number",
+            "--resolution 0 ~ --resolution 0 is too small",
+            "--freeze layer9 ~ no module is named 'layer9'; did you mean layer1",
+            "--freeze auto ~ --freeze auto: this command does not choose by itself",
+            "--precision fp64 ~ none of fp32, tf32, bf16, fp16, auto",
+            "--precision fp16 ~ use bf16 or fp32",
+            "--mode test ~ expected one of train, infer but was 'test'",
+            "--optimizer adam ~ --optimizer takes sgd|adamw|rmsprop|rmsproptf|lars, not \"adam\"",
+            "--recipe cifar ~ there is cifar-resnet",
+            "--ema 1 ~ --ema",
+            "--grad-accumulation 0 ~ --grad-accumulation 0",
+            "--nesterov --optimizer adamw ~ --nesterov is for --optimizer sgd",
+            "--mode infer --ema 0.9 --clip-norm 1 ~ leave out --ema and --clip-norm",
+            "--mode infer --freeze head ~ leave out --freeze",
+            "--target h10 ~ --target h10: no device has that name; did you mean h100",
+            "--target tpu9000 ~ there are cpu, h100",
+            "--target h100 --threads 2 ~ leave it out with --target h100",
+            "--threads 0 ~ --threads 0"})
     void wrongInputIsAUsageError(String options, String message) {
         var run = CommandLineRun.of(("plan resnet20 " + options).split(" "));
         assertThat(run.code()).as(run.err()).isEqualTo(2);

@@ -58,6 +58,28 @@ class TrainCommandsTest {
         return CommandLineRun.here(args.toArray());
     }
 
+    /** What {@code firn plan} shows is the step that a training with the same options runs. */
+    @Test
+    void theRunsPlanIsTheOneThatPlanShows() throws IOException {
+        String options = "--depth 0.3 --batch 4 --precision fp32 --classes 10 --channels 1 --resolution " + TinyData.SIDE
+                + " --deterministic --ema 0.9 --clip-norm 1 --grad-accumulation 2 --optimizer lars --mixup 0.2 --label-smoothing 0.05"
+                + " --no-decay-norms --freeze conv1";
+        Path output = folder.resolve("run");
+        List<Object> words = new ArrayList<>(List.of("train", "--model", "resnet20", "--data", data, "--max-steps", 1,
+                "--output", output));
+        words.addAll(List.of(options.split(" ")));
+        var trained = CommandLineRun.here(words.toArray());
+        assertThat(trained.code()).as(trained.err()).isZero();
+        var planned = CommandLineRun.here(Stream.concat(Stream.of("plan", "resnet20", "--json"),
+                Stream.of(options.split(" "))).toArray());
+        assertThat(planned.code()).as(planned.err()).isZero();
+        JsonNode ran = new ObjectMapper().readTree(output.resolve("plan.json").toFile());
+        assertThat(ran.get("micro_batches").asInt()).isEqualTo(2);
+        for (String field : List.of("launches", "flops", "micro_batches", "predicted_ms", "removed")) {
+            assertThat(ran.get(field)).as(field).isEqualTo(planned.json().get(field));
+        }
+    }
+
     private static void refused(CommandLineRun r, int code, String message) {
         assertThat(r.err().strip().lines().toList().getLast()).contains(message);
         assertThat(r.code()).isEqualTo(code);

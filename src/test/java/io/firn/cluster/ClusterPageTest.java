@@ -9,17 +9,20 @@ import io.firn.models.ModelOptions;
 import io.firn.models.Models;
 import io.firn.plan.Exchanged;
 import io.firn.plan.PlanReport;
+import io.firn.plan.PlanRequest;
 import io.firn.plan.Planner;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.Ranks;
 import io.firn.plan.Target;
+import io.firn.train.Config;
 import io.firn.train.StepRequest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -33,10 +36,11 @@ class ClusterPageTest {
         String row() {
             Target target = CudaTarget.of("h100", _ -> List.of());
             Model m = Models.build(model, ModelOptions.defaults().withBatch(SHARE));
-            StepRequest request = new StepRequest(m, StepRequest.Mode.TRAIN, "none", Optional.empty(), false,
+            StepRequest request = StepRequest.of(m, StepRequest.Mode.TRAIN, Config.of(Map.of()),
                     Ranks.of(ranks, syncNorms));
-            Program program = new Planner(target, CudaKernels.unchecked()).plan(request.planned(Precision.BF16));
-            PlanReport report = PlanReport.of(model, program, program.plans().getFirst(), Optional.empty());
+            Program program = new Planner(target, CudaKernels.unchecked()).plan(request.planned(Precision.BF16)
+                    .toArray(PlanRequest[]::new));
+            PlanReport report = PlanReport.of(model, program, request.step(program), Optional.empty());
             Exchanged e = report.exchanged();
             return String.format(Locale.ROOT, "| %s%s | %,d | %d | %.1f | %.2f | %.2f | %.2f | %.1f %% |", model,
                     syncNorms ? ", `--sync-bn`" : "", ranks, e.launches(), e.wireBytes() / 1e6, report.predictedMs(), e.ms(),

@@ -79,6 +79,7 @@ class JobScriptTest {
         assertThatThrownBy(() -> of(null, 0, 1, "train")).hasMessageContaining("--nodes 0: at least 1");
         assertThatThrownBy(() -> of(null, 2, 1, "bench")).hasMessage("firn bench runs in one process: leave out --nodes and "
                 + "--ranks-per-node");
+        assertThatThrownBy(() -> of(null, 1, 2, "finetune")).hasMessageStartingWith("firn finetune runs in one process");
         assertThatThrownBy(() -> of(null, 1, 1)).hasMessageContaining("what is to run?");
     }
 

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Jobs on a real Slurm of two nodes, which {@code benchmarks/slurm/up.sh} brings up on this machine: arrays, and data-parallel
+ * Jobs on a real Slurm of two nodes, which {@code benchmarks/slurm/up.sh} brings up on this machine: arrays, a study, and data-parallel
  * trainings of 2x2 ranks that lose a rank, are stopped, and lose a node, and end with the weights of an undisturbed one.
  */
 @Tag("slow")
@@ -106,6 +106,9 @@ class SlurmClusterTest {
     }
 
     private static String logs(Path run) throws IOException {
+        if (!Files.isDirectory(run.resolve("slurm"))) {
+            return "";
+        }
         StringBuilder text = new StringBuilder();
         try (Stream<Path> files = Files.list(run.resolve("slurm"))) {
             for (Path log : files.filter(f -> f.toString().endsWith(".log")).toList()) {
@@ -198,6 +201,34 @@ class SlurmClusterTest {
         ProcessHandle.allProcesses().filter(p -> p.info().commandLine().orElse("").startsWith("slurmstepd: [" + job)
                 && p.children().anyMatch(c -> those.stream().anyMatch(t -> t.pid() == c.pid()))).forEach(those::add);
         those.forEach(ProcessHandle::destroyForcibly);
+    }
+
+    /** It is stopped in the middle, and goes on. */
+    @Test
+    void aStudyIsArrays() throws Exception {
+        Path study = folder.resolve("study");
+        String[] words = {firn.toString(), "study", "degradation", "--slurm", "--firn", firn.toString(), "--jobs", "3", "--depths",
+            "20,32", "--seeds", "2", "--max-steps", "30", "--batch", "8", "--precision", "fp32", "--data", data.toString(), "--output",
+            study.toString()};
+        Path said = folder.resolve("study.txt");
+        ProcessBuilder p = new ProcessBuilder(words).redirectErrorStream(true).redirectOutput(said.toFile());
+        p.environment().put("SLURM_CONF", slurm.resolve("slurm.conf").toString());
+        Process process = p.start();
+        await("a run that ends", study, () -> Files.readString(said).contains(" done after "));
+        process.destroy();
+        assertThat(process.waitFor()).as(Files.readString(said)).isEqualTo(75);
+        assertThat(call("squeue", "-h", "--name=firn-study").out).as("jobs that were left").isBlank();
+
+        Said again = call(words);
+        assertThat(again.code).as(again.out).isZero();
+        assertThat(Files.readString(study.resolve("results.json"))).contains("plain32", "resnet20");
+        for (String net : List.of("plain20", "plain32", "resnet20", "resnet32")) {
+            for (int seed = 0; seed < 2; seed++) {
+                assertThat(steps(study.resolve("runs/" + net + "-seed" + seed))).as(net).isGreaterThanOrEqualTo(30);
+            }
+        }
+        assertThat(logs(study)).contains("on node1 at", "ends with code 0");
+        assertThat(Files.readString(slurm.resolve("log/jobcomp"))).contains("Name=firn-study");
     }
 
     @Test

@@ -75,14 +75,14 @@ class KilledProcessTest {
         assertSameAsUninterrupted("killed");
     }
 
-    /** {@code firn selftest --resume}, with all that a step can have. */
+    /** {@code firn selftest --resume}, with all that a step can have, and defaults that follow from the run's length. */
     @Test
     void theSelftestProvesIt() {
         Path data = TinyData.idx(folder.resolve("data"), 400, 40, 4);
         List<String> program = List.of(ProcessHandle.current().info().command().orElseThrow(),
                 "--add-modules=jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED",
                 "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0", "-cp", System.getProperty("java.class.path"), "io.firn.cli.Main");
-        Config options = Config.of(Map.of("data", data.toString(), "model", "resnet20", "depth", 0.3, "batch", 4, "epochs", 30,
+        Config options = Config.of(Map.of("data", data.toString(), "model", "resnet20", "depth", 0.3, "batch", 4,
                 "precision", "fp32", "grad-accumulation", 2, "mixup", 0.2, "ema", 0.99, "clip-norm", 1.0)).with("threads", 2);
         ResumeCheck.Result r = ResumeCheck.run(options, program, _ -> { });
         assertThat(r.differing()).isEmpty();

@@ -16,11 +16,16 @@ public final class TinyData {
 
     /** An IDX folder of gray pictures of 12x12 with up to 4 classes; without test images there is no validation part. */
     public static Path idx(Path folder, int train, int test, int classes) {
+        return idx(folder, train, test, classes, SIDE);
+    }
+
+    /** The same with pictures of another even size. */
+    public static Path idx(Path folder, int train, int test, int classes, int side) {
         try {
             Files.createDirectories(folder);
-            write(folder, "train", train, classes);
+            write(folder, "train", train, classes, side);
             if (test > 0) {
-                write(folder, "t10k", test, classes);
+                write(folder, "t10k", test, classes, side);
             }
             return folder;
         } catch (IOException e) {
@@ -28,18 +33,18 @@ public final class TinyData {
         }
     }
 
-    private static void write(Path folder, String part, int n, int classes) throws IOException {
+    private static void write(Path folder, String part, int n, int classes, int side) throws IOException {
         Random random = new Random(part.hashCode());
         byte[] labels = new byte[n];
-        byte[] pixels = new byte[n * SIDE * SIDE];
+        byte[] pixels = new byte[n * side * side];
         for (int i = 0; i < n; i++) {
             labels[i] = (byte) (i % classes);
-            for (int p = 0; p < SIDE * SIDE; p++) {
-                boolean bright = p / SIDE / (SIDE / 2) * 2 + p % SIDE / (SIDE / 2) == labels[i];
-                pixels[i * SIDE * SIDE + p] = (byte) (random.nextInt(100) + (bright ? 120 : 0));
+            for (int p = 0; p < side * side; p++) {
+                boolean bright = p / side / (side / 2) * 2 + p % side / (side / 2) == labels[i];
+                pixels[i * side * side + p] = (byte) (random.nextInt(100) + (bright ? 120 : 0));
             }
         }
-        Files.write(folder.resolve(part + "-images-idx3-ubyte"), idx(pixels, n, SIDE, SIDE));
+        Files.write(folder.resolve(part + "-images-idx3-ubyte"), idx(pixels, n, side, side));
         Files.write(folder.resolve(part + "-labels-idx1-ubyte"), idx(labels, n));
     }
 

@@ -5,13 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.firn.error.UserError;
-import io.firn.plan.PlanRequest;
+import io.firn.models.ModelOptions;
+import io.firn.models.Models;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -50,9 +49,12 @@ class TrainOptionsTest {
         for (String model : List.of("resnet20", "efficientnet_b0")) {
             for (Defaults.Facts f : List.of(SMALL, LARGE)) {
                 Recipe r = resolve(f, "model", model, "resolution", f.resolution()).recipe();
-                PlanRequest.Training t = Defaults.training(Set.of(), model, f.resolution(), Optional.empty());
-                assertThat(t.optimizer().apply(null)).isEqualTo(r.update());
-                assertThat(t.smoothing()).isEqualTo(r.labelSmoothing());
+                StepOptions step = StepOptions.of(Models.build(model, ModelOptions.defaults().withBatch(r.batch())
+                        .withResolution(f.resolution())), Config.of(Map.of()));
+                assertThat(step.recipe().update()).isEqualTo(r.update());
+                assertThat(step.recipe().labelSmoothing()).isEqualTo(r.labelSmoothing());
+                assertThat(step.update()).isEqualTo(resolve(f, "model", model).update());
+                assertThat(step.mixed()).isFalse();
                 assertThat(Defaults.batch(f.resolution())).isEqualTo(r.batch());
             }
         }

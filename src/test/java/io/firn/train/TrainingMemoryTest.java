@@ -16,7 +16,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * What a training takes beyond a process that has opened its device and does nothing (as {@code firn info}), against what
- * its plan says: within 5 percent and 100 MB. Each in a process of its own, with the launcher's options for Java.
+ * its plan says: within 5 percent and 150 MB, most of which is Java's own: its heap of up to 64 MB, and what its compiler
+ * takes while it compiles, which varies by 60 MB from run to run. Each in a process of its own, with the launcher's options.
  */
 @Tag("slow")
 class TrainingMemoryTest {
@@ -42,7 +43,7 @@ class TrainingMemoryTest {
         long grown = Long.parseLong(Files.readString(folder.resolve("grown")));
         System.out.printf("%s %s at batch %d: %.1f MB planned, %.1f MB grown%n", model, precision, batch, planned / 1e6,
                 grown / 1e6);
-        assertThat(grown).isBetween(planned / 2, (long) (1.05 * planned) + 100_000_000);
+        assertThat(grown).isBetween(planned / 2, (long) (1.05 * planned) + 150_000_000);
     }
 
     /** The process that trains. */

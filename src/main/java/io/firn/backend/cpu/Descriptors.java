@@ -220,6 +220,10 @@ final class Descriptors implements AutoCloseable {
     /** The layout of a memory descriptor that belongs to one of these primitives: opaque, but found again by its tag. */
     Layout.Opaque opaque(dnnl_memory_desc md, long[] dims) {
         String tag = OneDnn.tag(md);
+        // What a tag does not say, such as sums that ride along with weights, the library can still tell apart.
+        while (packed.containsKey(tag) && dnnl_memory_desc_equal(packed.get(tag).layout, md) == 0) {
+            tag += "'";
+        }
         packed.putIfAbsent(tag, new Packed(md, dims));
         return new Layout.Opaque(tag, OneDnn.size(md));
     }

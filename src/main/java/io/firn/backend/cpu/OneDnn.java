@@ -5,7 +5,9 @@ import static org.bytedeco.dnnl.global.dnnl.*;
 import io.firn.graph.DType;
 import io.firn.graph.Shape;
 import io.firn.plan.Layout;
+import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
+import java.util.stream.LongStream;
 import java.util.zip.CRC32;
 import org.bytedeco.dnnl.dnnl_engine;
 import org.bytedeco.dnnl.dnnl_memory_desc;
@@ -14,9 +16,10 @@ import org.bytedeco.dnnl.dnnl_primitive_desc;
 import org.bytedeco.dnnl.dnnl_stream;
 import org.bytedeco.dnnl.dnnl_version_t;
 import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
-import org.bytedeco.javacpp.SizeTPointer;
 
 /** oneDNN's engine and stream, and the one gate through which every call's status goes. */
 final class OneDnn implements AutoCloseable {
@@ -137,15 +140,37 @@ final class OneDnn implements AutoCloseable {
         }
     }
 
-    /** A short name that two descriptors share only if they describe the same layout. */
+    /**
+     * A short name of a descriptor's layout, the same in every process: by what it says, since the bytes that it consists of
+     * hold some that nobody has set.
+     */
     static String tag(dnnl_memory_desc md) {
-        try (var size = new SizeTPointer(1)) {
-            check(dnnl_memory_desc_get_blob((BytePointer) null, size, md), "dnnl_memory_desc_get_blob");
-            byte[] blob = new byte[Math.toIntExact(size.get())];
-            check(dnnl_memory_desc_get_blob(blob, size, md), "dnnl_memory_desc_get_blob");
-            CRC32 crc = new CRC32();
-            crc.update(blob);
-            return HexFormat.of().toHexDigits((int) crc.getValue());
+        int kind = number(md, dnnl_query_format_kind);
+        int rank = number(md, dnnl_query_ndims_s32);
+        StringBuilder text = new StringBuilder().append(kind).append(' ').append(number(md, dnnl_query_data_type)).append(' ')
+                .append(size(md)).append(numbers(md, dnnl_query_dims, rank)).append(numbers(md, dnnl_query_padded_dims, rank));
+        if (kind == dnnl_blocked) {
+            int blocks = number(md, dnnl_query_inner_nblks_s32);
+            text.append(numbers(md, dnnl_query_strides, rank)).append(numbers(md, dnnl_query_inner_blks, blocks))
+                    .append(numbers(md, dnnl_query_inner_idxs, blocks));
+        }
+        CRC32 crc = new CRC32();
+        crc.update(text.toString().getBytes(StandardCharsets.US_ASCII));
+        return HexFormat.of().toHexDigits((int) crc.getValue());
+    }
+
+    private static int number(dnnl_memory_desc md, int what) {
+        try (var number = new IntPointer(1)) {
+            check(dnnl_memory_desc_query(md, what, number), "dnnl_memory_desc_query");
+            return number.get();
+        }
+    }
+
+    private static String numbers(dnnl_memory_desc md, int what, int count) {
+        try (var list = new PointerPointer<LongPointer>(1)) {
+            check(dnnl_memory_desc_query(md, what, list), "dnnl_memory_desc_query");
+            LongPointer numbers = list.get(LongPointer.class, 0);
+            return LongStream.range(0, count).map(numbers::get).boxed().toList().toString();
         }
     }
 

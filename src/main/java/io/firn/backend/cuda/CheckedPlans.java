@@ -34,7 +34,8 @@ public final class CheckedPlans {
     }
 
     /** A plan for each request, all over one state; they have one precision. */
-    public Program plan(PlanRequest... requests) {
+    public Program plan(List<PlanRequest> all) {
+        PlanRequest[] requests = all.toArray(PlanRequest[]::new);
         boolean tf32 = requests[0].precision() == Precision.TF32;
         Map<CudnnGraph, String> lacking = new HashMap<>();
         while (true) {

@@ -90,7 +90,8 @@ public final class CudaBackend implements Backend {
                 PlanningEngines.versions(libraries), cache.resolve("cudnn"));
         var nvrtc = Nvrtc.load(libraries.entry(CudaLibrary.NVRTC).path().orElseThrow());
         SymbolLookup library = SymbolLookup.libraryLookup(CudaDriver.LIBRARY, Arena.global());
-        var device = new DriverDevice(library, index, gpu, Execution.Handle::open);
+        Nvtx nvtx = libraries.entry(CudaLibrary.NVTX).path().map(Nvtx::of).orElseGet(Nvtx::off);
+        var device = new DriverDevice(library, index, gpu, Execution.Handle::open, nvtx);
         return new CudaBackend(device, engines, nvrtc, cache, PEAK_SIDE);
     }
 
@@ -140,7 +141,7 @@ public final class CudaBackend implements Backend {
     @Override
     public Program plan(TuningTable table, List<PlanRequest> requests) {
         Engines chosen = engines(table);
-        Program program = new CheckedPlans(target, chosen, _ -> { }).plan(requests.toArray(PlanRequest[]::new));
+        Program program = new CheckedPlans(target, chosen, _ -> { }).plan(requests);
         planned.removeIf(p -> p.program.refersTo(null));
         planned.add(new Planned(new WeakReference<>(program), chosen));
         return program;

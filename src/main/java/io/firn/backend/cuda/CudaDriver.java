@@ -19,7 +19,9 @@ import java.util.Map;
  */
 public record CudaDriver(String problem, boolean installed, String version, List<Gpu> gpus) {
     static final String LIBRARY = "libcuda.so.1";
+    private static final String MISSING = "no driver library %s: a GPU needs NVIDIA's driver, R580 or later".formatted(LIBRARY);
     private static final int NAME_BYTES = 256;
+
     public CudaDriver {
         gpus = List.copyOf(gpus);
     }
@@ -40,11 +42,13 @@ public record CudaDriver(String problem, boolean installed, String version, List
             // The library stays loaded: it starts threads, which outlive an unloading.
             library = SymbolLookup.libraryLookup(LIBRARY, Arena.global());
         } catch (IllegalArgumentException e) {
-            return new CudaDriver("no driver library " + LIBRARY, false, "", List.of());
+            return new CudaDriver(MISSING, false, "", List.of());
         }
-        if (library.find(DriverStub.MARK).isPresent()) {
-            return new CudaDriver("no driver library %s (plans are made without one)".formatted(LIBRARY), false, "", List.of());
-        }
+        return library.find(DriverStub.MARK).isPresent() ? new CudaDriver(MISSING, false, "", List.of()) : of(library);
+    }
+
+    /** What this driver library says. */
+    static CudaDriver of(SymbolLookup library) {
         try (Arena arena = Arena.ofConfined()) {
             return new Driver(new Calls(library, arena)).read();
         } catch (Throwable t) {

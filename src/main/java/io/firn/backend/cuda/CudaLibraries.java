@@ -25,6 +25,9 @@ import org.bytedeco.javacpp.Loader;
  */
 public record CudaLibraries(List<Entry> libraries, Optional<Path> headers) {
 
+    private static final String NO_HEADERS = "CUDA's headers (cuda.h) are not found; pip install "
+            + CudaLibrary.CUDART.wheel();
+
     /** Where they were not looked for. */
     static final CudaLibraries NONE = new CudaLibraries(List.of(), Optional.empty());
 
@@ -76,8 +79,8 @@ public record CudaLibraries(List<Entry> libraries, Optional<Path> headers) {
                         answer.problem());
             }
         }
-        return new Entry(l, Optional.empty(), "", "", (refused.isEmpty() ? "not found" : refused)
-                + "; pip install " + l.wheel());
+        return new Entry(l, Optional.empty(), "", "", "%s; pip install %s%s".formatted(
+                refused.isEmpty() ? "not found" : refused, l.wheel(), l.only().isEmpty() ? "" : " (" + l.only() + ")"));
     }
 
     /** Says so where a folder has this library in another major version, such as CUDA 12's. */
@@ -85,8 +88,9 @@ public record CudaLibraries(List<Entry> libraries, Optional<Path> headers) {
         try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, l.stem() + "[0-9]*")) {
             for (Path f : files) {
                 String version = f.getFileName().toString().substring(l.stem().length());
-                if (version.matches("\\d+")) {
-                    return "%s is of another version than Firn needs (%s)".formatted(f, l.file());
+                if (version.matches("\\d+") && !f.endsWith(l.file())) {
+                    return l.hasCudasVersion() ? "%s is of CUDA %s, and Firn needs CUDA 13 (%s)".formatted(f, version, l.file())
+                            : "%s is of another version than Firn needs (%s)".formatted(f, l.file());
                 }
             }
             return "";
@@ -107,6 +111,12 @@ public record CudaLibraries(List<Entry> libraries, Optional<Path> headers) {
         folders.add(Path.of("/usr/include"));
         return folders.stream().filter(f -> Files.isRegularFile(f.resolve("cuda.h"))
                 && Files.isRegularFile(f.resolve("cuda_bf16.h"))).findFirst();
+    }
+
+    /** Why cuDNN cannot be asked for the engines of a GPU that need not be here, one line; empty where it can. */
+    public String planningProblem() {
+        String problem = problem(PlanningEngines.NEEDED);
+        return problem.isEmpty() && !CudaDriver.probe().installed() && headers.isEmpty() ? NO_HEADERS : problem;
     }
 
     /** What there is of a library. */
@@ -141,8 +151,7 @@ public record CudaLibraries(List<Entry> libraries, Optional<Path> headers) {
     public void loadForPlanning(Set<CudaLibrary> wanted, Path cache) {
         require(wanted);
         if (!CudaDriver.probe().installed()) {
-            Path include = headers.orElseThrow(() -> UserError.other("CUDA's headers (cuda.h) are not found; pip install %s",
-                    CudaLibrary.CUDART.wheel()));
+            Path include = headers.orElseThrow(() -> UserError.other("%s", NO_HEADERS));
             String problem = DriverStub.load(include, cache);
             if (!problem.isEmpty()) {
                 throw UserError.other("%s", problem);

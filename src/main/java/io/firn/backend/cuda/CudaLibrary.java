@@ -26,9 +26,10 @@ public enum CudaLibrary {
     CUDNN("cuDNN", "libcudnn.so.9", "nvidia-cudnn-cu13", 90_800, 100_000, List.of("cudnn@.9", "cudnn_graph@.9",
             "cudnn_ops@.9", "cudnn_engines_precompiled@.9", "cudnn_engines_runtime_compiled@.9", "cudnn_heuristic@.9",
             "cudnn_cnn@.9", "cudnn_adv@.9"), List.of(CUDART, NVRTC, CUBLAS_LT, CUBLAS)),
-    /** Only for more than one GPU. */
     NCCL("NCCL", "libnccl.so.2", "nvidia-nccl-cu13", 22_700, 30_000, List.of("nccl@.2"),
-            List.of(CUDART));
+            List.of(CUDART)),
+    /** States no version but that of its interface, in its name. */
+    NVTX("NVTX", "libnvtx3interop.so.1", "nvidia-nvtx", 3, 4, List.of(), List.of());
 
     private static final int CUDA_13 = 13_000;
     private static final byte[] ELF = {0x7F, 'E', 'L', 'F'};
@@ -76,6 +77,20 @@ public enum CudaLibrary {
         return parts;
     }
 
+    /** For what alone it is wanted; empty where no GPU computes without it. */
+    String only() {
+        return switch (this) {
+            case CUDART, NVRTC, CUBLAS_LT, CUBLAS, CUDNN -> "";
+            case NCCL -> "only for several GPUs";
+            case NVTX -> "only for names in profilers";
+        };
+    }
+
+    /** Whether its interface has CUDA's major version, so that another version of it is of another CUDA. */
+    boolean hasCudasVersion() {
+        return file.endsWith(".13");
+    }
+
     /** Those without which it, or its preset, does not load. */
     List<CudaLibrary> needs() {
         return needs;
@@ -112,7 +127,7 @@ public enum CudaLibrary {
             case CUDART -> calls.status("cudaRuntimeGetVersion", a);
             case NVRTC -> calls.status("nvrtcVersion", a, b);
             case NCCL -> calls.status("ncclGetVersion", a);
-            case CUBLAS_LT, CUBLAS, CUDNN -> 0;
+            case CUBLAS_LT, CUBLAS, CUDNN, NVTX -> 0;
         };
         if (status != 0) {
             throw new IllegalStateException("asked for its version, it returns " + status);
@@ -123,6 +138,11 @@ public enum CudaLibrary {
             case CUBLAS_LT -> calls.size("cublasLtGetVersion");
             case CUBLAS -> property(calls, 0) * 10_000 + property(calls, 1) * 100 + property(calls, 2);
             case CUDNN -> calls.size("cudnnGetVersion");
+            case NVTX -> {
+                calls.library().findOrThrow(Nvtx.PUSH);
+                calls.library().findOrThrow(Nvtx.POP);
+                yield least;
+            }
         };
     }
 
@@ -139,6 +159,7 @@ public enum CudaLibrary {
     private String text(long v) {
         return switch (this) {
             case CUDART, NVRTC -> v / 1000 + "." + v % 1000 / 10;
+            case NVTX -> String.valueOf(v);
             case CUBLAS_LT, CUBLAS, CUDNN, NCCL -> v / 10_000 + "." + v / 100 % 100 + "." + v % 100;
         };
     }

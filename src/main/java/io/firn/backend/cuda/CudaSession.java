@@ -11,6 +11,7 @@ import io.firn.backend.cuda.LaunchBinder.Bound;
 import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.error.UserError;
 import io.firn.graph.DType;
+import io.firn.graph.Phase;
 import io.firn.plan.Buffer;
 import io.firn.plan.Launch;
 import io.firn.plan.Plan;
@@ -21,8 +22,10 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /**
  * A program in a GPU's memory: two arenas, and each plan's step as one recording that is replayed. When it is loaded, every
@@ -108,14 +111,15 @@ final class CudaSession implements Session {
         Inputs inputs = new Inputs(device, owned, plan, scratch.address(), copies, compute);
         inputs.put();
         Map<Launch, Bound> launches = new IdentityHashMap<>();
-        List<Bound> step = new ArrayList<>();
-        for (Launch l : plan.prepare()) {
-            launches.put(l, first(plan, l, binder));
-        }
-        for (Launch l : plan.launches()) {
-            launches.put(l, first(plan, l, binder));
-            step.add(launches.get(l));
-        }
+        ranged("load " + plan.name(), () -> {
+            for (Launch l : plan.prepare()) {
+                launches.put(l, first(plan, l, binder));
+            }
+            for (Launch l : plan.launches()) {
+                launches.put(l, first(plan, l, binder));
+            }
+            return plan;
+        });
         Map<String, Results> results = new HashMap<>();
         plan.graph().outputs().forEach((name, v) -> {
             Buffer b = plan.output(name);
@@ -125,7 +129,7 @@ final class CudaSession implements Session {
                 results.put(name, new Results(b, host, there));
             }
         });
-        return new Loaded(inputs, plan.prepare(), launches, recorded(plan, step), results);
+        return new Loaded(inputs, plan.prepare(), launches, recorded(plan, launches), results);
     }
 
     /** Makes a launch ready and runs it once. */
@@ -138,17 +142,14 @@ final class CudaSession implements Session {
         });
     }
 
-    private Recording recorded(Plan plan, List<Bound> step) {
+    private Recording recorded(Plan plan, Map<Launch, Bound> launches) {
         try {
             device.record(compute);
             try {
-                for (int i = 0; i < step.size(); i++) {
-                    Bound b = step.get(i);
-                    named(plan, plan.launches().get(i), () -> {
-                        b.put(compute);
-                        return b;
-                    });
-                }
+                ranged("record " + plan.name(), () -> {
+                    step(plan, l -> launches.get(l).put(compute));
+                    return plan;
+                });
             } catch (RuntimeException | Error e) {
                 try {
                     device.forget(compute);
@@ -168,9 +169,40 @@ final class CudaSession implements Session {
         T run();
     }
 
-    private static <T> T named(Plan plan, Launch l, Call<T> call) {
+    /** Does what belongs to a range's name. */
+    private <T> T ranged(String range, Call<T> call) {
+        device.enter(range);
         try {
             return call.run();
+        } finally {
+            device.leave();
+        }
+    }
+
+    /** Puts each launch of a step; profilers are told the phases and, in them, the launches. */
+    private void step(Plan plan, Consumer<Launch> put) {
+        List<Launch> all = plan.launches();
+        for (int from = 0; from < all.size();) {
+            Phase phase = all.get(from).phase();
+            int to = from;
+            while (to < all.size() && all.get(to).phase() == phase) {
+                to++;
+            }
+            List<Launch> part = all.subList(from, to);
+            ranged(phase.label(), () -> {
+                part.forEach(l -> named(plan, l, () -> {
+                    put.accept(l);
+                    return l;
+                }));
+                return part;
+            });
+            from = to;
+        }
+    }
+
+    private <T> T named(Plan plan, Launch l, Call<T> call) {
+        try {
+            return ranged(l.name(), call);
         } catch (UserError e) {
             throw told(e, "plan %s, launch %s (%s by %s: %s → %s)".formatted(plan.name(), l.name(), l.op(), l.kernel(),
                     l.subgraph().anchor().inputTypes(), l.subgraph().anchor().outputTypes()));
@@ -223,6 +255,13 @@ final class CudaSession implements Session {
 
     /** Puts a step on the compute stream, and what is prepared before it where another plan was there. */
     private void put(Plan plan) {
+        ranged(plan.name(), () -> {
+            putStep(plan);
+            return plan;
+        });
+    }
+
+    private void putStep(Plan plan) {
         Loaded l = loaded.get(plan);
         if (entered != plan) {
             l.prepare.forEach(launch -> named(plan, launch, () -> {
@@ -276,15 +315,14 @@ final class CudaSession implements Session {
             }
             l.inputs.put();
             device.mark(after.getFirst(), compute);
-            for (int i = 0; i < plan.launches().size(); i++) {
-                Launch launch = plan.launches().get(i);
-                Event end = after.get(i + 1);
-                named(plan, launch, () -> {
+            Iterator<Event> ends = after.listIterator(1);
+            ranged(plan.name(), () -> {
+                step(plan, launch -> {
                     l.launches.get(launch).put(compute);
-                    device.mark(end, compute);
-                    return launch;
+                    device.mark(ends.next(), compute);
                 });
-            }
+                return plan;
+            });
             finish(plan);
             for (int i = 0; i < plan.launches().size(); i++) {
                 timeline.ran(plan.launches().get(i), nanoseconds(after.getFirst(), after.get(i)),

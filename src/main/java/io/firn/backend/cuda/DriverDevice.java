@@ -25,6 +25,7 @@ final class DriverDevice implements Device {
     private final int number;
     private final MemorySegment context;
     private final Supplier<Execution.Handle> openCudnn;
+    private final Nvtx nvtx;
     private final Map<Long, Execution> products = new HashMap<>();
     private Execution.Handle cudnn;
     private Thread thread;
@@ -33,11 +34,13 @@ final class DriverDevice implements Device {
     /**
      * @param index     of the GPU, as the driver counts them
      * @param openCudnn called when the first product is made
+     * @param nvtx      takes the ranges' names
      */
-    DriverDevice(SymbolLookup library, int index, GpuProperties properties, Supplier<Execution.Handle> openCudnn) {
+    DriverDevice(SymbolLookup library, int index, GpuProperties properties, Supplier<Execution.Handle> openCudnn, Nvtx nvtx) {
         driver = new Driver(library);
         this.properties = properties;
         this.openCudnn = openCudnn;
+        this.nvtx = nvtx;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment result = arena.allocate(ValueLayout.JAVA_LONG);
             driver.call(DriverFunction.DEVICE_GET, result, index);
@@ -260,6 +263,16 @@ final class DriverDevice implements Device {
             call(DriverFunction.EVENT_ELAPSED, ms, handle(from.handle()), handle(to.handle()));
             return ms.get(ValueLayout.JAVA_FLOAT, 0);
         }
+    }
+
+    @Override
+    public void enter(String range) {
+        nvtx.push(range);
+    }
+
+    @Override
+    public void leave() {
+        nvtx.pop();
     }
 
     @Override

@@ -10,7 +10,7 @@ import java.util.Set;
 
 /** Opens what answers for cuDNN when plans are made: the library where it is installed, else nobody. */
 public final class PlanningEngines {
-    private static final Set<CudaLibrary> NEEDED = EnumSet.of(CudaLibrary.CUDNN);
+    static final Set<CudaLibrary> NEEDED = EnumSet.of(CudaLibrary.CUDNN);
 
     private PlanningEngines() {
     }

@@ -47,9 +47,9 @@ class CheckedPlansTest {
 
     private static Plan plan(Predicate<CudnnGraph> lacks, List<Integer> asked) {
         Model m = Models.build("resnet20", ModelOptions.defaults().withBatch(8));
-        return new CheckedPlans(CudaTarget.of("h100", _ -> List.of()), new Library(lacks), asked::add).plan(new PlanRequest(
+        return new CheckedPlans(CudaTarget.of("h100", _ -> List.of()), new Library(lacks), asked::add).plan(List.of(new PlanRequest(
                 "train", m.graph(), m.preset().mean(), m.preset().std(), Precision.BF16, Optional.of(
-                new PlanRequest.Training(Set.of(), _ -> new Update.Sgd(0.9, 0, false, 1), 0)))).plans().getFirst();
+                new PlanRequest.Training(Set.of(), _ -> new Update.Sgd(0.9, 0, false, 1), 0))))).plans().getFirst();
     }
 
     private static boolean has(CudnnGraph g, Class<? extends Operation> kind) {

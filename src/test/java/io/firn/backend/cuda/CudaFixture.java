@@ -1,5 +1,14 @@
 package io.firn.backend.cuda;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.firn.backend.cuda.kernels.Shim;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.SymbolLookup;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import org.junit.jupiter.api.Assumptions;
@@ -19,6 +28,30 @@ public final class CudaFixture {
         }
         Assumptions.assumeTrue(problem.isEmpty(), problem);
         return FOUND;
+    }
+
+    /** CUDA's headers; ends the test as skipped where there are none. */
+    static Path headers() {
+        if (FOUND.headers().isEmpty()) {
+            System.out.println("skipped, CUDA's headers (cuda.h) are not found");
+        }
+        Assumptions.assumeTrue(FOUND.headers().isPresent(), "CUDA's headers are not found");
+        return FOUND.headers().get();
+    }
+
+    /** Compiles a source beside the tests into a library, in a folder. */
+    static SymbolLookup library(String source, Path folder, Path headers) throws IOException, InterruptedException {
+        Shim.missing().ifPresent(Assumptions::abort);
+        Path cpp = folder.resolve(source);
+        try (InputStream in = CudaFixture.class.getResourceAsStream(source)) {
+            Files.copy(in, cpp);
+        }
+        Path so = folder.resolve(source.replace(".cpp", ".so"));
+        Process cc = new ProcessBuilder("g++", "-std=c++17", "-shared", "-fPIC", "-I" + headers, "-o", so.toString(),
+                cpp.toString()).redirectErrorStream(true).start();
+        String said = new String(cc.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(cc.waitFor()).as(said).isZero();
+        return SymbolLookup.libraryLookup(so, Arena.global());
     }
 
     /** Loads cuDNN for planning; ends the test as skipped where it is missing. */

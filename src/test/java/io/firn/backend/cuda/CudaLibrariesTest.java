@@ -24,16 +24,32 @@ class CudaLibrariesTest {
         Files.writeString(lib.resolve("libnccl.so.2"), "not a library");
         var nccl = CudaLibraries.find(Map.of(CudaPlaces.LIBRARIES, folder.toString())).entry(CudaLibrary.NCCL);
         assumeTrue(nccl.path().isEmpty(), "NCCL is on this machine");
-        assertThat(nccl.problem()).contains(lib + "/libnccl.so.2: is no library").endsWith("pip install nvidia-nccl-cu13");
+        assertThat(nccl.problem()).contains(lib + "/libnccl.so.2: is no library")
+                .endsWith("pip install nvidia-nccl-cu13 (only for several GPUs)");
     }
 
     @Test
     void cuda12IsRefusedByName() throws IOException {
+        Path cuda12 = Files.createDirectories(folder.resolve("lib/python3.11/site-packages/nvidia/cublas/lib"));
+        Files.writeString(cuda12.resolve("libcublasLt.so.12"), "");
+        var cublas = CudaLibraries.find(Map.of("VIRTUAL_ENV", folder.toString())).entry(CudaLibrary.CUBLAS_LT);
+        assertThat(cublas.path().isPresent() || cublas.problem().equals(cuda12
+                + "/libcublasLt.so.12 is of CUDA 12, and Firn needs CUDA 13 (libcublasLt.so.13); pip install nvidia-cublas"))
+                .as(cublas.toString()).isTrue();
         Path lib = Files.createDirectories(folder.resolve("lib/python3.11/site-packages/nvidia/nccl/lib"));
         Files.writeString(lib.resolve("libnccl.so.1"), "");
         var nccl = CudaLibraries.find(Map.of("VIRTUAL_ENV", folder.toString())).entry(CudaLibrary.NCCL);
         assumeTrue(nccl.path().isEmpty(), "NCCL is on this machine");
         assertThat(nccl.problem()).startsWith(lib + "/libnccl.so.1 is of another version than Firn needs (libnccl.so.2)");
+    }
+
+    /** A cuDNN has the same name whichever CUDA it is made for. */
+    @Test
+    void aCudnnOfCuda12IsRefused() throws Exception {
+        CudaFixture.library("fake_cudnn12.cpp", folder, folder);
+        Files.move(folder.resolve("fake_cudnn12.so"), folder.resolve("libcudnn.so.9"));
+        assertThat(CudaLibrary.CUDNN.ask(folder.resolve("libcudnn.so.9"))).isEqualTo(
+                new CudaLibrary.Answer("9.24.0", "made for CUDA 12, and Firn needs CUDA 13"));
     }
 
     @Test

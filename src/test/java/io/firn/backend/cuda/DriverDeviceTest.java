@@ -10,10 +10,8 @@ import io.firn.backend.cuda.Device.Pinned;
 import io.firn.backend.cuda.Device.Recording;
 import io.firn.backend.cuda.Device.Stream;
 import io.firn.backend.cuda.kernels.KernelCall;
-import io.firn.backend.cuda.kernels.Shim;
 import io.firn.error.UserError;
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -21,9 +19,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -39,18 +35,7 @@ class DriverDeviceTest {
 
     @BeforeAll
     static void compile() throws IOException, InterruptedException {
-        Shim.missing().ifPresent(why -> Assumptions.abort(why));
-        Path headers = CudaFixture.libraries().headers().orElseThrow();
-        Path source = folder.resolve("fake_driver.cpp");
-        try (InputStream in = DriverDeviceTest.class.getResourceAsStream("fake_driver.cpp")) {
-            Files.copy(in, source);
-        }
-        Path so = folder.resolve("libfake.so");
-        Process cc = new ProcessBuilder("g++", "-std=c++17", "-shared", "-fPIC", "-I" + headers, "-o", so.toString(),
-                source.toString()).redirectErrorStream(true).start();
-        String said = new String(cc.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(cc.waitFor()).as(said).isZero();
-        library = SymbolLookup.libraryLookup(so, Arena.global());
+        library = CudaFixture.library("fake_driver.cpp", folder, CudaFixture.headers());
     }
 
     private static int live() throws Throwable {
@@ -61,7 +46,7 @@ class DriverDeviceTest {
     private static DriverDevice open() {
         return new DriverDevice(library, 1, SimulatedGpu.h100(), () -> {
             throw new AssertionError("cuDNN is not asked for");
-        });
+        }, Nvtx.off());
     }
 
     @Test
@@ -103,6 +88,19 @@ class DriverDeviceTest {
             }
         }
         assertThat(live()).isZero();
+    }
+
+    /** What is asked of the driver by number has cuda.h's number, and becomes what cuDNN takes. */
+    @Test
+    void aGpusPropertiesAreRead() {
+        CudaDriver driver = CudaDriver.of(library);
+        assertThat(driver.problem()).isEmpty();
+        assertThat(driver.version()).isEqualTo("13.0");
+        assertThat(driver.gpus()).hasSize(2);
+        assertThat(driver.gpus().getFirst().properties()).isEqualTo(SimulatedGpu.h100());
+        assertThat(driver.gpus().getFirst().computeCapability()).isEqualTo("9.0");
+        assertThat(driver.gpus().getLast().properties().multiProcessorCount()).isEqualTo(1);
+        assertThat(driver.gpus().getLast().properties().cudaDeviceId()).isEqualTo(1);
     }
 
     @Test

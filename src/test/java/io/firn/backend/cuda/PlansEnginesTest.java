@@ -33,8 +33,8 @@ class PlansEnginesTest {
         Target target = CudaTarget.of(device, _ -> List.of());
         var engines = new LibraryEngines(((Target.Device.Gpu) target.device()).properties(), false,
                 PlanningEngines.versions(CudaFixture.libraries()), CudaFixture.cache().resolve("cudnn"));
-        return new CheckedPlans(target, engines, _ -> { }).plan(new PlanRequest("train", m.graph(), m.preset().mean(),
-                m.preset().std(), p, Optional.of(new PlanRequest.Training(Set.of(), _ -> new Update.Sgd(0.9, 1e-4, false, 1), 0))))
+        return new CheckedPlans(target, engines, _ -> { }).plan(List.of(new PlanRequest("train", m.graph(), m.preset().mean(),
+                m.preset().std(), p, Optional.of(new PlanRequest.Training(Set.of(), _ -> new Update.Sgd(0.9, 1e-4, false, 1), 0)))))
                 .plans().getFirst();
     }
 

@@ -63,6 +63,8 @@ public final class Simulator implements Device, KernelCompiler {
     private int executed;
     private int failingWork = -1;
     private String broken = "";
+    private final Deque<String> open = new ArrayDeque<>();
+    private final Map<String, Integer> ranges = new LinkedHashMap<>();
     private boolean closed;
 
     /** What a stream does: at most once, and not before it may. */
@@ -532,7 +534,26 @@ public final class Simulator implements Device, KernelCompiler {
     }
 
     @Override
+    public void enter(String range) {
+        open.addLast(range);
+        ranges.merge(String.join(" > ", open), 1, Integer::sum);
+    }
+
+    @Override
+    public void leave() {
+        open.removeLast();
+    }
+
+    /** How often each range was entered, each named with those around it. */
+    Map<String, Integer> ranges() {
+        return ranges;
+    }
+
+    @Override
     public void close() {
+        if (!open.isEmpty()) {
+            throw new IllegalStateException(open + " were entered and not left");
+        }
         call("cuDevicePrimaryCtxRelease");
         closed = true;
     }
