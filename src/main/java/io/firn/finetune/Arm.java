@@ -71,7 +71,7 @@ public record Arm(String name, String freeze, @JsonProperty("trainable_parameter
             return switch (this) {
                 case Here _ -> setup.plan(List.of(request(setup, freeze, setup.precision()))).program();
                 case Elsewhere e -> new CheckedPlans(e.gpu, Engines.notChecked("not asked"), _ -> { })
-                        .plan(request(setup, freeze, e.precision));
+                        .plan(List.of(request(setup, freeze, e.precision)));
             };
         }
 
