@@ -1,5 +1,6 @@
 import io.firn.Firn;
 import io.firn.finetune.Advice;
+import io.firn.finetune.Advisor;
 import io.firn.finetune.FineTuning;
 import io.firn.finetune.Shift;
 import io.firn.train.Classifier;
@@ -151,7 +152,8 @@ public final class Regret {
                        Path run) throws IOException {
         Map<String, Object> options = new HashMap<>(net);
         options.put("init", preTrained(source).toString());
-        Advice a = Firn.advise(Config.of(options), Devices::local, OptionalDouble.empty(), false, _ -> { });
+        Advice a = Firn.advise(Config.of(options), Devices::local, new Advisor.How(OptionalDouble.empty(), false, "cpu"),
+                _ -> { });
         Set<String> arms = new LinkedHashSet<>();
         a.arms().forEach(arm -> arms.add(arm.freeze()));
         Map<String, Double> accuracy = new LinkedHashMap<>();

@@ -24,8 +24,10 @@ public final class RegretTable {
     /** Borders that calibration chooses from: 0 and infinity mean always and never; between sizes it cannot tell. */
     private static final double[] ERRORS = {0, 0.5, 1, 1.5, 2, 3, 5, Double.POSITIVE_INFINITY};
     private static final double[] IMAGES_PER_CLASS = {0, 20, 70, 130, 1000, Double.POSITIVE_INFINITY};
+    /** Of accuracy above random weights'; infinity leaves the weights out wherever random ones leave half to be told. */
+    private static final double[] GAINS = {Double.NEGATIVE_INFINITY, 0, 0.05, 0.1, 0.15, 0.2, 0.3, Double.POSITIVE_INFINITY};
     /** Before any calibration. */
-    private static final Chooser FIRST_GUESSES = new Chooser(1, 50, Chooser.DEFAULT.images());
+    private static final Chooser FIRST_GUESSES = new Chooser(1, 50, Chooser.DEFAULT.images(), Double.NEGATIVE_INFINITY);
     private static final int DRAWS = 10_000;
     private static final List<String> FIXED = List.of("always the head", "always the last stage", "always the half",
             "always all", "always from scratch");
@@ -54,8 +56,8 @@ public final class RegretTable {
         return c.source() + " to " + c.target();
     }
 
-    private String chosen(Chooser by, Cell c) {
-        return by.choose(model, c.taps(), c.curve(), c.images() * c.classes(), c.classes()).freeze();
+    private Chooser.Choice chosen(Chooser by, Cell c) {
+        return by.choose(model, c.taps(), c.curve(), c.images() * c.classes(), c.classes());
     }
 
     private double best(Cell c) {
@@ -64,6 +66,10 @@ public final class RegretTable {
 
     private double regret(Cell c, String freeze) {
         return best(c) - c.accuracy().get(freeze);
+    }
+
+    private double regret(Cell c, Chooser.Choice choice) {
+        return choice.fromScratch() ? best(c) - scratch.get(sample(c)) : regret(c, choice.freeze());
     }
 
     private double regret(Chooser by, List<Cell> of) {
@@ -76,11 +82,13 @@ public final class RegretTable {
         double least = regret(best, on);
         for (double errors : ERRORS) {
             for (double images : IMAGES_PER_CLASS) {
-                Chooser c = new Chooser(errors, images, Long.MAX_VALUE);
-                double r = regret(c, on);
-                if (r < least - 1e-9) {
-                    least = r;
-                    best = c;
+                for (double gain : GAINS) {
+                    Chooser c = new Chooser(errors, images, Long.MAX_VALUE, gain);
+                    double r = regret(c, on);
+                    if (r < least - 1e-9) {
+                        least = r;
+                        best = c;
+                    }
                 }
             }
         }
@@ -111,22 +119,40 @@ public final class RegretTable {
         table("By pair", rules, groups(RegretTable::pair));
         table("By images a class", rules, groups(c -> "%5d".formatted(c.images())));
         differences(rules);
-        System.out.println("\n## Borders\n\n| calibrated without | standard errors | images a class |\n| --- | --- | --- |");
-        byTarget.forEach((k, c) -> System.out.printf("| target %s | %s | %s |%n", k, c.errors(), c.imagesPerClass()));
-        byPair.forEach((k, c) -> System.out.printf("| %s | %s | %s |%n", k, c.errors(), c.imagesPerClass()));
+        System.out.println("\n## Borders\n\n| calibrated without | standard errors | images a class | gain | from scratch |\n| --- | --- | --- | --- | --- |");
+        byTarget.forEach((k, c) -> borders("target " + k, c, cells.stream().filter(x -> x.target().equals(k)).toList()));
+        byPair.forEach((k, c) -> borders(k, c, cells.stream().filter(x -> pair(x).equals(k)).toList()));
         Chooser all = calibrated(cells);
-        System.out.printf("| nothing | %s | %s |%n", all.errors(), all.imagesPerClass());
-        surface();
+        borders("nothing", all, cells);
+        surface(all.gain());
+        gains();
         accuracies();
     }
 
-    private void surface() {
-        System.out.println("\n## Mean regret by borders, on all cells\n\n| standard errors | " + Arrays.stream(IMAGES_PER_CLASS)
+    /** A row: the borders, and in how many of the cells that they are held against they leave the weights out. */
+    private void borders(String without, Chooser c, List<Cell> against) {
+        System.out.printf("| %s | %s | %s | %s | %d of %d |%n", without, c.errors(), c.imagesPerClass(), c.gain(),
+                against.stream().filter(x -> chosen(c, x).fromScratch()).count(), against.size());
+    }
+
+    private void gains() {
+        System.out.println("\n## Mean regret by gain, on all cells\n\nWith the best of the other borders.\n\n"
+                + "| gain | mean regret, points |\n| --- | --- |");
+        for (double gain : GAINS) {
+            double least = Arrays.stream(ERRORS).boxed().flatMap(e -> Arrays.stream(IMAGES_PER_CLASS)
+                    .mapToObj(i -> new Chooser(e, i, Long.MAX_VALUE, gain))).mapToDouble(c -> regret(c, cells)).min()
+                    .orElseThrow();
+            System.out.printf(Locale.ROOT, "| %s | %.2f |%n", gain, 100 * least);
+        }
+    }
+
+    private void surface(double gain) {
+        System.out.println("\n## Mean regret by borders, on all cells\n\nWith a gain of " + gain + ".\n\n| standard errors | " + Arrays.stream(IMAGES_PER_CLASS)
                 .mapToObj(i -> "from " + i).collect(Collectors.joining(" | ")) + " images a class |\n| --- |"
                 + " --- |".repeat(IMAGES_PER_CLASS.length));
         for (double errors : ERRORS) {
             System.out.println("| " + errors + " | " + Arrays.stream(IMAGES_PER_CLASS).mapToObj(i -> String.format(Locale.ROOT,
-                    "%.2f", 100 * regret(new Chooser(errors, i, Long.MAX_VALUE), cells))).collect(Collectors.joining(" | "))
+                    "%.2f", 100 * regret(new Chooser(errors, i, Long.MAX_VALUE, gain), cells))).collect(Collectors.joining(" | "))
                     + " |");
         }
     }

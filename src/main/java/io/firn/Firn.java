@@ -24,7 +24,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalDouble;
 import java.util.function.Consumer;
 
 /**
@@ -92,13 +91,12 @@ public final class Firn {
      * @param options those of a training by their long names; {@code init} names the weights
      */
     public static Advice advise(Map<String, ?> options) {
-        return advise(Config.of(options), Devices::local, OptionalDouble.empty(), true, _ -> { });
+        return advise(Config.of(options), Devices::local, Advisor.How.USUAL, _ -> { });
     }
 
     /** As {@link #advise(Map)}; see {@link Advisor#advise}. */
-    public static Advice advise(Config options, Devices devices, OptionalDouble budget, boolean measure,
-                                Consumer<String> say) {
-        return Advisor.advise(options, devices, budget, measure, say);
+    public static Advice advise(Config options, Devices devices, Advisor.How how, Consumer<String> say) {
+        return Advisor.advise(options, devices, how, say);
     }
 
     /** Measures what to freeze unless it is told, gives the network a head to start from, and trains. */

@@ -15,7 +15,7 @@ final class AdviceText {
         text.append(AdviceRows.about(a)).append("\n\n");
         text.append(table(AdviceRows.similarity(a))).append('\n');
         text.append(AdviceRows.curve(a)).append('\n').append(AdviceRows.shift(a)).append("\n\n");
-        text.append(table(AdviceRows.arms(a))).append('\n');
+        text.append(AdviceRows.priced(a)).append('\n').append(table(AdviceRows.arms(a))).append('\n');
         if (a.confirmation() != null) {
             text.append(table(AdviceRows.trials(a))).append('\n');
         }

@@ -1,6 +1,7 @@
 package io.firn.finetune;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.firn.report.AdvicePage;
 import java.util.List;
@@ -18,15 +19,18 @@ import java.util.List;
  * @param curve        of a head on the last tap
  * @param quadrant     of size and similarity
  * @param freeze       the proposed value of {@code --freeze}
+ * @param fromScratch  whether to train without the weights
  * @param why          in a sentence
+ * @param target       the device that the alternatives are priced for
  * @param arms         the alternatives with their prices
  * @param confirmation what short trainings said; null where none were asked for
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Advice(String model, String init, String data, String precision, int batch, int images, int classes,
                      int sampled, List<String> first, InputCheck input, List<Shift> shift, double chance,
-                     List<Similarity> similarity, LearningCurve curve, String quadrant, String freeze, String why,
-                     List<Arm> arms, Confirmation confirmation) {
+                     List<Similarity> similarity, LearningCurve curve, String quadrant, String freeze,
+                     @JsonProperty("from_scratch") boolean fromScratch, String why, String target, List<Arm> arms,
+                     Confirmation confirmation) {
     public Advice {
         first = List.copyOf(first);
         shift = List.copyOf(shift);
@@ -36,7 +40,7 @@ public record Advice(String model, String init, String data, String precision, i
 
     /** A line about what freezing comes to, for a run's log. */
     public String line() {
-        return "--freeze %s (%s): %s".formatted(freeze, quadrant, why);
+        return "%s (%s): %s".formatted(fromScratch ? "from scratch" : "--freeze " + freeze, quadrant, why);
     }
 
     /** A page of one's own with tables and the taps' curves, which needs no network. */

@@ -44,13 +44,19 @@ public final class AdviceRows {
                 first.norm(), first.floor(), most.d(), most.norm(), most.floor());
     }
 
+    /** Where prices come from. */
+    public static String priced(Advice a) {
+        return "priced on %s%s".formatted(a.target(), a.arms().stream().allMatch(arm -> arm.measuredMs() == null)
+                ? " by the plans alone" : "");
+    }
+
     /** A row for each alternative. */
     public static List<List<String>> arms(Advice a) {
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of("", "arm", "--freeze", ">trained", ">predicted ms", ">measured ms", ">epoch s", ">MB", ">launches",
                 ">removed"));
         for (Arm arm : a.arms()) {
-            boolean proposed = arm.freeze().equals(a.freeze()) && !arm.name().equals(Arm.SCRATCH);
+            boolean proposed = arm.freeze().equals(a.freeze()) && arm.isFromScratch() == a.fromScratch();
             rows.add(List.of(proposed ? "*" : "", arm.name(), arm.freeze(), number("%,d", arm.trained()),
                     number("%.2f", arm.predictedMs()), arm.measuredMs() == null ? "" : number("%.2f", arm.measuredMs()),
                     number("%.1f", arm.epochS()), number("%,.0f", arm.memory() / 1e6), number("%,d", (long) arm.launches()),

@@ -1,16 +1,19 @@
 package io.firn.finetune;
 
+import io.firn.backend.cuda.CudaTarget;
 import io.firn.data.Dataset;
 import io.firn.data.Sampling;
 import io.firn.error.UserError;
 import io.firn.models.Model;
+import io.firn.models.NearNames;
+import io.firn.plan.Precision;
+import io.firn.plan.Target;
 import io.firn.train.Config;
 import io.firn.train.Devices;
 import io.firn.train.InitialStates;
 import io.firn.train.ModelCard;
 import io.firn.train.Setup;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -28,11 +31,40 @@ public final class Advisor {
     private static final int MOST_PER_CLASS = 50;
     private static final int MOST_IMAGES = 5_000;
     private static final long OTHER_SEED = 0x5EED;
+    private static final String HERE = "cpu";
 
     private final Config asked;
     private final Devices devices;
     private final Chooser chooser;
     private final Consumer<String> say;
+
+    /**
+     * How to price the alternatives.
+     *
+     * @param budget  seconds for short trainings that confirm the proposal or overrule it; empty for none
+     * @param measure whether to time a few steps of each alternative
+     * @param target  {@code cpu} for this machine, or a GPU that need not be here, for which plans alone are priced
+     */
+    public record How(OptionalDouble budget, boolean measure, String target) {
+        /** Five timed steps of each alternative on this machine, and no training. */
+        public static final How USUAL = new How(OptionalDouble.empty(), true, HERE);
+
+        public How {
+            budget.ifPresent(b -> {
+                if (!(b > 0)) {
+                    throw UserError.usage("--budget %s: seconds above 0", b);
+                }
+                if (!target.equals(HERE)) {
+                    throw UserError.usage("--budget trains on this machine: leave out --target %s", target);
+                }
+            });
+        }
+
+        /** The same with so many seconds of training. */
+        public How withBudget(OptionalDouble seconds) {
+            return new How(seconds, measure, target);
+        }
+    }
 
     private Advisor(Config asked, Devices devices, Chooser chooser, Consumer<String> say) {
         this.asked = asked;
@@ -46,14 +78,23 @@ public final class Advisor {
      *
      * @param asked   options of a training by their long names; {@code init} is needed, {@code model} and its factors are
      *                the file's where it says them
-     * @param budget  seconds for short trainings that confirm the proposal or overrule it; empty for none
-     * @param measure whether to time a few steps of each alternative
      * @param say     takes what there is to say meanwhile
      * @throws UserError (usage, data) for options and data that allow no advice
      */
-    public static Advice advise(Config asked, Devices devices, OptionalDouble budget, boolean measure,
-                                Consumer<String> say) {
-        return new Advisor(completed(asked), devices, Chooser.DEFAULT, say).run(budget, measure);
+    public static Advice advise(Config asked, Devices devices, How how, Consumer<String> say) {
+        Arm.Place place = place(asked, how);
+        // What is priced for a GPU is still measured here, in a precision that is known here.
+        Config here = how.target.equals(HERE) ? asked : asked.without("precision");
+        return new Advisor(completed(here), devices, Chooser.DEFAULT, say).run(how.budget, place);
+    }
+
+    private static Arm.Place place(Config asked, How how) {
+        if (how.target.equals(HERE)) {
+            return new Arm.Place.Here(how.measure);
+        }
+        Target gpu = CudaTarget.of(how.target, name -> NearNames.of(name, CudaTarget.names()));
+        return new Arm.Place.Elsewhere(gpu, asked.text("precision").filter(p -> !p.equals("auto"))
+                .map(Advisor::precision).orElse(Precision.BF16));
     }
 
     /**
@@ -79,18 +120,18 @@ public final class Advisor {
         return asked.over(Config.of(known));
     }
 
-    private Advice run(OptionalDouble budget, boolean measure) {
-        budget.ifPresent(b -> {
-            if (!(b > 0)) {
-                throw UserError.usage("--budget %s: seconds above 0", b);
-            }
-        });
+    private static Precision precision(String name) {
+        return Arrays.stream(Precision.values()).filter(p -> p.label().equalsIgnoreCase(name.strip())).findFirst()
+                .orElseThrow(() -> UserError.usage("--precision %s: must be one of fp32, tf32, bf16, fp16 and auto", name));
+    }
+
+    private Advice run(OptionalDouble budget, Arm.Place place) {
         // What is frozen is what is asked for here, whatever a configuration file says.
         Setup setup = Setup.of(asked.with("freeze", "none"), devices, say);
         try (var backend = setup.backend()) {
             check(setup.train());
             InitialStates states = InitialStates.of(setup, say);
-            Advice advice = advise(setup, states, measure);
+            Advice advice = advise(setup, states, place);
             if (budget.isEmpty()) {
                 return advice;
             }
@@ -115,7 +156,7 @@ public final class Advisor {
         }
     }
 
-    private Advice advise(Setup setup, InitialStates states, boolean measure) {
+    private Advice advise(Setup setup, InitialStates states, Arm.Place place) {
         Dataset train = setup.train();
         Model model = setup.model(1);
         long seed = setup.options().run().seed();
@@ -133,24 +174,34 @@ public final class Advisor {
         LearningCurve curve = LearningCurve.of(given.features().lastEntry().getValue(), given.labels(), classes, seed);
         Chooser.Choice choice = chooser.choose(model, similarity, curve, train.size(), classes);
         List<Arm> arms = Arm.priced(setup, states, Cuts.after(model, Similarity.best(similarity).tap()),
-                choice.freeze(), measure);
+                choice.freeze(), place);
         int[] counts = Sampling.counts(train);
-        return new Advice(model.name(), setup.options().net().init(), train.name(), setup.precision().label(),
+        String target = switch (place) {
+            case Arm.Place.Here _ -> setup.backend().target().name();
+            case Arm.Place.Elsewhere e -> e.gpu().name();
+        };
+        Precision precision = switch (place) {
+            case Arm.Place.Here _ -> setup.precision();
+            case Arm.Place.Elsewhere e -> e.precision();
+        };
+        return new Advice(model.name(), setup.options().net().init(), train.name(), precision.label(),
                 setup.options().recipe().batch(), train.size(), classes, given.labels().length, input.told(), input,
                 Shift.of(model.graph(), given.norms(), states, seed),
                 (double) Arrays.stream(counts).max().orElse(0) / train.size(), similarity, curve,
-                choice.quadrant().label(), choice.freeze(), choice.why(), arms, null);
+                choice.quadrant().label(), choice.freeze(), choice.fromScratch(), choice.why(), target, arms, null);
     }
 
     private Advice confirmed(Advice a, Setup setup, double budget) {
-        List<Arm> different = new ArrayList<>();
-        a.arms().stream().filter(arm -> !arm.name().equals(Arm.SCRATCH)).forEach(different::add);
         Config options = setup.validation().isPresent() ? asked : asked.with("val-split", 0.2);
-        Confirmation c = Confirmation.of(options, different, budget, devices, say);
-        boolean agrees = c.freeze().equals(a.freeze());
+        Confirmation c = Confirmation.of(options, a.arms(), budget, devices, say);
+        boolean agrees = c.freeze().equals(a.freeze()) && c.fromScratch() == a.fromScratch();
         return new Advice(a.model(), a.init(), a.data(), a.precision(), a.batch(), a.images(), a.classes(), a.sampled(),
                 a.first(), a.input(), a.shift(), a.chance(), a.similarity(), a.curve(), a.quadrant(), c.freeze(),
-                agrees ? a.why() + "; short trainings agree" : "short trainings did best with --freeze %s; measured alone, it was %s: %s"
-                        .formatted(c.freeze(), a.freeze(), a.why()), a.arms(), c);
+                c.fromScratch(),                agrees ? a.why() + "; short trainings agree" : "short trainings did best %s; measured alone, it was %s: %s".formatted(
+                        words(c.fromScratch(), c.freeze()), words(a.fromScratch(), a.freeze()), a.why()), a.target(), a.arms(), c);
+    }
+
+    private static String words(boolean fromScratch, String freeze) {
+        return fromScratch ? "from scratch" : "with --freeze " + freeze;
     }
 }

@@ -4,13 +4,18 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import io.firn.backend.Backend;
 import io.firn.backend.HostMemory;
 import io.firn.backend.Session;
+import io.firn.backend.cuda.CheckedPlans;
+import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.graph.State;
 import io.firn.models.Model;
 import io.firn.models.NearNames;
 import io.firn.plan.FreezeSpec;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanRequest;
+import io.firn.plan.Precision;
 import io.firn.plan.Program;
+import io.firn.plan.Target;
+import io.firn.train.DeviceMemory;
 import io.firn.train.FixedInputs;
 import io.firn.train.InitialStates;
 import io.firn.train.Setup;
@@ -32,7 +37,7 @@ import java.util.Set;
  * @param predictedMs of a step, by the plan
  * @param measuredMs  of a step, median of a few; null where none was run
  * @param epochS      seconds of an epoch, by the measured step where there is one; images are taken to be ready in time
- * @param memory      bytes of both arenas
+ * @param memory      bytes of both arenas; on a GPU that is not here, with what CUDA itself is said to take
  * @param launches    of a step
  * @param removed     launches that freezing takes away
  */
@@ -44,6 +49,49 @@ public record Arm(String name, String freeze, @JsonProperty("trainable_parameter
     static final String HALF = "half";
     static final String ALL = "all";
     static final String SCRATCH = "from scratch";
+
+    /** Where arms are priced. */
+    sealed interface Place {
+        /** @param measures whether to time a few steps of each that fits into memory */
+        record Here(boolean measures) implements Place {
+        }
+
+        /** A GPU that need not be here: by plans alone, of what cuDNN is known to fuse. */
+        record Elsewhere(Target gpu, Precision precision) implements Place {
+        }
+
+        private boolean measures() {
+            return switch (this) {
+                case Here h -> h.measures;
+                case Elsewhere _ -> false;
+            };
+        }
+
+        private Program program(Setup setup, String freeze) {
+            return switch (this) {
+                case Here _ -> setup.plan(List.of(request(setup, freeze, setup.precision()))).program();
+                case Elsewhere e -> new CheckedPlans(e.gpu, Engines.notChecked("not asked"), _ -> { })
+                        .plan(List.of(request(setup, freeze, e.precision)));
+            };
+        }
+
+        /** Of memory that a training takes there. */
+        private long bytes(Program program) {
+            return switch (this) {
+                case Here _ -> program.bytes();
+                case Elsewhere _ -> program.bytes() + DeviceMemory.RESERVED;
+            };
+        }
+
+        private static PlanRequest request(Setup setup, String freeze, Precision precision) {
+            int batch = setup.options().recipe().batch();
+            Model model = setup.model(batch);
+            Set<String> frozen = FreezeSpec.frozen(freeze, model.graph(), NearNames::of);
+            var update = setup.options().recipe().update();
+            return new PlanRequest("train", model.graph(), setup.preprocessing().mean(), setup.preprocessing().std(), precision,
+                    Optional.of(new PlanRequest.Training(frozen, _ -> update, setup.options().recipe().labelSmoothing())));
+        }
+    }
 
     /** So small that nothing diverges on noise. */
     private static final double RATE = 1e-5;
@@ -68,9 +116,9 @@ public record Arm(String name, String freeze, @JsonProperty("trainable_parameter
      *
      * @param best    what {@code --freeze} is to train all behind the best tap
      * @param chosen  what is proposed
-     * @param measure whether to time a few steps of each that fits into memory
+     * @param place   where
      */
-    static List<Arm> priced(Setup setup, InitialStates states, String best, String chosen, boolean measure) {
+    static List<Arm> priced(Setup setup, InitialStates states, String best, String chosen, Place place) {
         SequencedMap<String, String> wanted = new LinkedHashMap<>(usual(setup.model(1)));
         if (!wanted.containsValue(best)) {
             wanted.put("best tap", best);
@@ -78,36 +126,31 @@ public record Arm(String name, String freeze, @JsonProperty("trainable_parameter
         if (!wanted.containsValue(chosen)) {
             wanted.put("proposed", chosen);
         }
-        int whole = program(setup, "none").plans().getFirst().launches().size();
+        int whole = place.program(setup, "none").plans().getFirst().launches().size();
         List<Arm> arms = new ArrayList<>();
-        wanted.forEach((name, freeze) -> arms.add(priced(setup, states, name, freeze, whole, measure)));
+        wanted.forEach((name, freeze) -> arms.add(priced(setup, states, name, freeze, whole, place)));
         Arm all = arms.stream().filter(a -> a.name.equals(ALL)).findFirst().orElseThrow();
         arms.add(new Arm(SCRATCH, all.freeze, all.trained, all.predictedMs, all.measuredMs, all.epochS, all.memory,
                 all.launches, all.removed));
         return arms;
     }
 
-    private static Arm priced(Setup setup, InitialStates states, String name, String freeze, int whole, boolean measure) {
-        Program program = program(setup, freeze);
+    private static Arm priced(Setup setup, InitialStates states, String name, String freeze, int whole, Place place) {
+        Program program = place.program(setup, freeze);
         Plan plan = program.plans().getFirst();
-        Double measured = measure && program.bytes() <= HostMemory.available()
+        Double measured = place.measures() && program.bytes() <= HostMemory.available()
                 ? (Double) measured(setup.backend(), states, program) : null;
         long trained = plan.graph().states(State.Kind.PARAMETER).stream()
                 .filter(s -> plan.graph().updates().containsKey(s.name())).mapToLong(s -> s.value().shape().elements()).sum();
         double ms = measured == null ? plan.predictedMs() : measured;
         return new Arm(name, freeze, trained, plan.predictedMs(), measured,
-                setup.train().size() / plan.batch() * ms / 1e3, program.bytes(), plan.launches().size(),
+                setup.train().size() / plan.batch() * ms / 1e3, place.bytes(program), plan.launches().size(),
                 whole - plan.launches().size());
     }
 
-    private static Program program(Setup setup, String freeze) {
-        int batch = setup.options().recipe().batch();
-        Model model = setup.model(batch);
-        Set<String> frozen = FreezeSpec.frozen(freeze, model.graph(), NearNames::of);
-        var update = setup.options().recipe().update();
-        return setup.plan(List.of(new PlanRequest("train", model.graph(), setup.preprocessing().mean(),
-                setup.preprocessing().std(), setup.precision(), Optional.of(new PlanRequest.Training(frozen, _ -> update,
-                setup.options().recipe().labelSmoothing()))))).program();
+    /** Whether it leaves the weights out. */
+    boolean isFromScratch() {
+        return name.equals(SCRATCH);
     }
 
     private static double measured(Backend backend, InitialStates states, Program program) {

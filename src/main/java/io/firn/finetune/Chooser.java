@@ -6,20 +6,22 @@ import java.util.Locale;
 
 /**
  * From what was measured to what to freeze: the four quadrants of how large the target data are and how much they are like
- * the pre-training's.
+ * the pre-training's; and none of them where the weights are hardly worth more than random ones.
  *
  * @param errors          an earlier tap must beat the last by so many standard errors for the data to count as different
  * @param imagesPerClass  from so many on a set counts as large
  * @param images          or from so many in total
+ * @param gain            the weights must tell the classes better than random ones by so much, as a share of the images, or
+ *                        by half of what random ones leave to be told, lest training from scratch is proposed
  */
-public record Chooser(double errors, double imagesPerClass, long images) {
+public record Chooser(double errors, double imagesPerClass, long images, double gain) {
     /**
      * Calibrated on 81 cells of small nets (benchmarks/finetune/results.md): the borders with the least regret. That training
-     * the head alone loses from 8 images a class on, the fewest tried, is clear there (2.4 points of regret against 4.5 for
-     * never calling a set large); the border between similar and different is not (2.4 to 2.6 between 0 and 5 errors). The
-     * total is BiT's border of small tasks (arXiv 1912.11370), which decided nothing there.
+     * the head alone loses from 8 images a class on, the fewest tried, is clear there, and so is the gain; the border
+     * between similar and different is not. The total is BiT's border of small tasks (arXiv 1912.11370), which decided
+     * nothing there.
      */
-    public static final Chooser DEFAULT = new Chooser(0, 8, 20_000);
+    public static final Chooser DEFAULT = new Chooser(1.5, 8, 20_000, 0.1);
 
     /** The four cases, with what each proposes. */
     public enum Quadrant { SMALL_AND_SIMILAR, SMALL_AND_DIFFERENT, LARGE_AND_SIMILAR, LARGE_AND_DIFFERENT;
@@ -31,10 +33,11 @@ public record Chooser(double errors, double imagesPerClass, long images) {
     /**
      * A proposal.
      *
-     * @param freeze the value of {@code --freeze}
-     * @param why    one sentence
+     * @param freeze      the value of {@code --freeze}
+     * @param fromScratch whether to leave the weights out
+     * @param why         one sentence
      */
-    public record Choice(Quadrant quadrant, String freeze, String why) {
+    public record Choice(Quadrant quadrant, String freeze, boolean fromScratch, String why) {
     }
 
     /**
@@ -51,7 +54,9 @@ public record Chooser(double errors, double imagesPerClass, long images) {
         boolean large = each >= imagesPerClass || imagesTotal >= images;
         Quadrant q = large ? different ? Quadrant.LARGE_AND_DIFFERENT : Quadrant.LARGE_AND_SIMILAR
                 : different ? Quadrant.SMALL_AND_DIFFERENT : Quadrant.SMALL_AND_SIMILAR;
-        String freeze = switch (q) {
+        double random = taps.stream().mapToDouble(Similarity::random).max().orElseThrow();
+        boolean fromScratch = best.ridge() - random < Math.min(gain, (1 - random) / 2);
+        String freeze = fromScratch ? "none" : switch (q) {
             case SMALL_AND_SIMILAR -> "head";
             case SMALL_AND_DIFFERENT -> Cuts.after(model, best.tap());
             case LARGE_AND_SIMILAR -> Cuts.until(Cuts.half(model));
@@ -62,7 +67,11 @@ public record Chooser(double errors, double imagesPerClass, long images) {
         String likeness = different ? String.format(Locale.ROOT, "%s tells the classes better than the last tap (%.1f %% and %.1f %%, "
                 + "%.1f standard errors)", best.tap(), 100 * best.ridge(), 100 * last.ridge(), best.errorsAbove())
                 : String.format(Locale.ROOT, "no earlier tap clearly beats the last one (%.1f %%)", 100 * last.ridge());
-        return new Choice(q, freeze, "%s; %s: %s".formatted(size, likeness, proposal(q, freeze)));
+        String scratch = String.format(Locale.ROOT, "the weights tell the classes hardly better than random ones do (%.1f %% and "
+                + "%.1f %%): train from scratch; --freeze none starts from the weights all the same", 100 * best.ridge(),
+                100 * random);
+        return new Choice(q, freeze, fromScratch, fromScratch ? "%s; %s".formatted(size, scratch)
+                : "%s; %s: %s".formatted(size, likeness, proposal(q, freeze)));
     }
 
     private static String proposal(Quadrant q, String freeze) {

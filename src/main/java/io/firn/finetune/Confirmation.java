@@ -27,10 +27,12 @@ import java.util.stream.Stream;
  * while, the better half goes on exactly where it stood, until one is left. How many steps an arm gets follows from the
  * measured price of its step, so that every arm of a round has the same time.
  *
- * @param freeze of the arm that was left
+ * @param freeze      of the arm that was left
+ * @param fromScratch whether that left the weights out
  * @param rounds in order
  */
-public record Confirmation(double seconds, String freeze, List<Trial> rounds) {
+public record Confirmation(double seconds, String freeze, @JsonProperty("from_scratch") boolean fromScratch,
+                           List<Trial> rounds) {
     /** Share of a round's time that steps may take: the rest is planning, validation and files. */
     private static final double FOR_STEPS = 0.6;
 
@@ -44,7 +46,7 @@ public record Confirmation(double seconds, String freeze, List<Trial> rounds) {
 
     /**
      * @param asked  the options of the trainings, with something to validate on
-     * @param arms   those to compare, of different {@code --freeze}
+     * @param arms   those to compare, of different names
      * @param budget seconds for all of it
      */
     static Confirmation of(Config asked, List<Arm> arms, double budget, Devices devices, Consumer<String> say) {
@@ -77,16 +79,16 @@ public record Confirmation(double seconds, String freeze, List<Trial> rounds) {
                 List<Trial> now = new ArrayList<>();
                 for (Arm arm : left) {
                     double ms = arm.measuredMs() == null ? arm.predictedMs() : arm.measuredMs();
-                    long steps = done.merge(arm.freeze(), Math.max(1, (long) (1e3 * each / ms)), Long::sum);
+                    long steps = done.merge(arm.name(), Math.max(1, (long) (1e3 * each / ms)), Long::sum);
                     now.add(new Trial(round, arm.name(), arm.freeze(), steps, train(arm, steps, round > 0)));
                     say.accept("%s: top-1 %.1f %% after %d steps".formatted(arm.name(), 100 * now.getLast().top1, steps));
                 }
                 trials.addAll(now);
                 List<String> best = now.stream().sorted(Comparator.comparingDouble(Trial::top1).reversed())
-                        .limit((left.size() + 1) / 2).map(Trial::freeze).toList();
-                left.removeIf(a -> !best.contains(a.freeze()));
+                        .limit((left.size() + 1) / 2).map(Trial::name).toList();
+                left.removeIf(a -> !best.contains(a.name()));
             }
-            return new Confirmation(seconds(), left.getFirst().freeze(), trials);
+            return new Confirmation(seconds(), left.getFirst().freeze(), left.getFirst().isFromScratch(), trials);
         }
 
         private double seconds() {
@@ -96,7 +98,8 @@ public record Confirmation(double seconds, String freeze, List<Trial> rounds) {
         private double train(Arm arm, long steps, boolean resume) {
             Path run = folder.resolve(arm.name().replace(' ', '-'));
             Config options = resume ? Config.of(Map.of("max-steps", steps))
-                    : Config.of(Map.of("freeze", arm.freeze(), "max-steps", steps, "schedule", "constant")).over(asked);
+                    : Config.of(Map.of("freeze", arm.freeze(), "max-steps", steps, "schedule", "constant"))
+                            .over(arm.isFromScratch() ? asked.without("init") : asked);
             RunSummary s = Run.train(new TrainRequest(options, Optional.of(run), resume, false, devices,
                     new PrintStream(OutputStream.nullOutputStream())));
             return s.valTop1();

@@ -97,10 +97,11 @@ public final class FineTuning {
         Config asked = Advisor.completed(request.asked());
         String given = asked.text("freeze").orElse("auto").strip();
         Optional<Advice> advice = given.equals("auto") ? Optional.of(Advisor.advise(asked, request.devices(),
-                options.budget, true, this::say)) : Optional.empty();
+                Advisor.How.USUAL.withBudget(options.budget), this::say)) : Optional.empty();
         String freeze = advice.map(Advice::freeze).orElse(given);
         say(advice.map(Advice::line).orElse("--freeze %s, as given: nothing is measured".formatted(freeze)));
-        Config decided = asked.with("freeze", freeze);
+        boolean fromScratch = advice.filter(Advice::fromScratch).isPresent();
+        Config decided = (fromScratch ? asked.without("init") : asked).with("freeze", freeze);
         try (Prepared p = prepare(decided, root)) {
             decided = p.config;
         }
@@ -130,7 +131,10 @@ public final class FineTuning {
             Model model = setup.model(1);
             // What makes no sense is refused before anything is written.
             FreezeSpec.frozen(config.text("freeze").orElseThrow(), model.graph(), NearNames::of);
-            if (options.gradual != null) {
+            boolean fromScratch = !config.has("init");
+            if (options.gradual != null && fromScratch) {
+                say("--gradual: from scratch, all is trained from the start");
+            } else if (options.gradual != null) {
                 config = gradual(config, model);
             }
             if (!config.has("patience") && setup.validation().isPresent()) {
@@ -138,6 +142,9 @@ public final class FineTuning {
             }
             if (!config.has("feature-cache")) {
                 config = config.with("feature-cache", "auto");
+            }
+            if (fromScratch) {
+                return new Prepared(config, setup);
             }
             InitialStates states = InitialStates.of(setup, this::say);
             if (needsHead(setup, states)) {

@@ -44,7 +44,8 @@ public final class AdvicePage {
     private DomContent proposal() {
         List<JsonNode> first = list(advice.path("first"));
         return Html.part("proposal", "Proposal", first.isEmpty() ? div() : div(ul(each(first, f -> li(f.asText()))))
-                        .withClass("notice"), p("--freeze " + text(advice, "freeze")).withClass("figure"),
+                        .withClass("notice"), p(advice.path("from_scratch").asBoolean() ? "from scratch" : "--freeze " + text(advice, "freeze"))
+                        .withClass("figure"),
                 p("%s: %s.".formatted(text(advice, "quadrant"), text(advice, "why"))));
     }
 
@@ -99,8 +100,8 @@ public final class AdvicePage {
     }
 
     private DomContent price() {
-        return Html.part("price", "Price", p("Of one step at batch %s and of an epoch whose images are ready in time."
-                        .formatted(count("batch"))).withClass("about"),
+        return Html.part("price", "Price", p("Of one step at batch %s on %s, and of an epoch whose images are ready in time."
+                        .formatted(count("batch"), text(advice, "target"))).withClass("about"),
                 Html.rows(List.of("Arm", "--freeze", ">Trained parameters", ">ms a step, predicted", ">measured",
                         ">Epoch, s", ">Memory, MB", ">Launches", ">Removed"), list(advice.path("arms")).stream()
                         .map(a -> List.of(text(a, "name"), text(a, "freeze"),

@@ -49,7 +49,7 @@ class AdvisorTest {
     private static Advice advise(OptionalDouble budget, boolean measure, Object... more) {
         Map<String, Object> options = options(more);
         options.putIfAbsent("init", first.toString());
-        return Firn.advise(Config.of(options), Devices::local, budget, measure, _ -> { });
+        return Firn.advise(Config.of(options), Devices::local, new Advisor.How(budget, measure, "cpu"), _ -> { });
     }
 
     @Test
@@ -87,8 +87,8 @@ class AdvisorTest {
 
     @Test
     void shortTrainingsConfirmOrOverrule() {
-        Advice a = advise(OptionalDouble.of(4), true);
-        assertThat(a.confirmation().rounds()).hasSize(6);
+        Advice a = advise(OptionalDouble.of(6), true);
+        assertThat(a.confirmation().rounds()).hasSize(10);
         assertThat(a.freeze()).isEqualTo(a.confirmation().freeze());
         assertThat(a.why()).contains("short trainings");
         Confirmation.Trial last = a.confirmation().rounds().getLast();
@@ -134,12 +134,44 @@ class AdvisorTest {
         var curve = new LearningCurve(List.of(new LearningCurve.Point(0.5, 5, 0.5), new LearningCurve.Point(1, 10, 0.6)));
         List<Similarity> similar = List.of(tap("layer1.2", 0.6, -4), tap("fc", 0.9, 0));
         List<Similarity> different = List.of(tap("layer1.2", 0.9, 4), tap("fc", 0.6, 0));
-        Chooser chooser = new Chooser(1, 50, 20_000);
+        Chooser chooser = new Chooser(1, 50, 20_000, 0.1);
         assertThat(chooser.choose(model, similar, curve, 100, 10).freeze()).isEqualTo("head");
         assertThat(chooser.choose(model, different, curve, 100, 10).freeze()).isEqualTo("until:layer2");
         assertThat(chooser.choose(model, similar, curve, 5_000, 10).freeze()).isEqualTo("until:layer2");
         assertThat(chooser.choose(model, different, curve, 5_000, 10).freeze()).isEqualTo("none");
         assertThat(chooser.choose(model, different, curve, 5_000, 10).why()).contains("train everything", "layer1.2");
+    }
+
+    @Test
+    void weightsThatAreWorthNothingAreLeftOut() {
+        var model = Models.build("resnet20", ModelOptions.defaults());
+        var curve = new LearningCurve(List.of(new LearningCurve.Point(0.5, 5, 0.5), new LearningCurve.Point(1, 10, 0.6)));
+        Chooser chooser = new Chooser(1, 50, 20_000, 0.1);
+        Chooser.Choice c = chooser.choose(model, List.of(tap("fc", 0.19, 0)), curve, 100, 10);
+        assertThat(c.fromScratch()).isTrue();
+        assertThat(c.freeze()).isEqualTo("none");
+        assertThat(c.why()).contains("hardly better than random ones do (19.0 % and 10.0 %)", "from scratch");
+        assertThat(chooser.choose(model, List.of(tap("fc", 0.21, 0)), curve, 100, 10).fromScratch()).isFalse();
+        // Where random features leave 4 points, 2 are as good as 10.
+        List<Similarity> easy = List.of(new Similarity("fc", 0.985, 0.9, 0, 0.96, 0));
+        assertThat(chooser.choose(model, easy, curve, 100, 10).fromScratch()).isFalse();
+    }
+
+    @Test
+    void aGpuThatIsNotHereIsPricedByPlansAlone() {
+        Map<String, Object> options = options("init", first.toString(), "precision", "fp16");
+        Advice a = Firn.advise(Config.of(options), Devices::local, new Advisor.How(OptionalDouble.empty(), true, "h100"),
+                _ -> { });
+        assertThat(a.target()).isEqualTo("h100");
+        assertThat(a.precision()).isEqualTo("fp16");
+        assertThat(a.arms()).allSatisfy(arm -> {
+            assertThat(arm.measuredMs()).isNull();
+            assertThat(arm.predictedMs()).isBetween(1e-3, 10.0);
+        });
+        assertThat(a.arms().getFirst().removed()).isPositive();
+        assertThatThrownBy(() -> new Advisor.How(OptionalDouble.of(9), true, "h100")).hasMessageContaining("--target h100");
+        assertThatThrownBy(() -> Firn.advise(Config.of(options), Devices::local,
+                new Advisor.How(OptionalDouble.empty(), true, "h10"), _ -> { })).hasMessageContaining("h100");
     }
 
     private static Similarity tap(String name, double ridge, double errors) {
