@@ -96,11 +96,6 @@ final class SlurmExecutor implements Executor {
     }
 
     @Override
-    public double now() {
-        return System.nanoTime() / 1e9;
-    }
-
-    @Override
     public void start(Task task, Device device) {
         String job = jobs.get(task.name());
         if (job == null) {

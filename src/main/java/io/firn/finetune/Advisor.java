@@ -176,19 +176,12 @@ public final class Advisor {
         List<Arm> arms = Arm.priced(setup, states, Cuts.after(model, Similarity.best(similarity).tap()),
                 choice.freeze(), place);
         int[] counts = Sampling.counts(train);
-        String target = switch (place) {
-            case Arm.Place.Here _ -> setup.backend().target().name();
-            case Arm.Place.Elsewhere e -> e.gpu().name();
-        };
-        Precision precision = switch (place) {
-            case Arm.Place.Here _ -> setup.precision();
-            case Arm.Place.Elsewhere e -> e.precision();
-        };
-        return new Advice(model.name(), setup.options().net().init(), train.name(), precision.label(),
+        return new Advice(model.name(), setup.options().net().init(), train.name(), place.precision(setup).label(),
                 setup.options().recipe().batch(), train.size(), classes, given.labels().length, input.told(), input,
                 Shift.of(model.graph(), given.norms(), states, seed),
                 (double) Arrays.stream(counts).max().orElse(0) / train.size(), similarity, curve,
-                choice.quadrant().label(), choice.freeze(), choice.fromScratch(), choice.why(), target, arms, null);
+                choice.quadrant().label(), choice.freeze(), choice.fromScratch(), choice.why(),
+                place.target(setup).name(), arms, null);
     }
 
     private Advice confirmed(Advice a, Setup setup, double budget) {
@@ -197,8 +190,10 @@ public final class Advisor {
         boolean agrees = c.freeze().equals(a.freeze()) && c.fromScratch() == a.fromScratch();
         return new Advice(a.model(), a.init(), a.data(), a.precision(), a.batch(), a.images(), a.classes(), a.sampled(),
                 a.first(), a.input(), a.shift(), a.chance(), a.similarity(), a.curve(), a.quadrant(), c.freeze(),
-                c.fromScratch(),                agrees ? a.why() + "; short trainings agree" : "short trainings did best %s; measured alone, it was %s: %s".formatted(
-                        words(c.fromScratch(), c.freeze()), words(a.fromScratch(), a.freeze()), a.why()), a.target(), a.arms(), c);
+                c.fromScratch(), agrees ? a.why() + "; short trainings agree"
+                        : "short trainings did best %s; measured alone, it was %s: %s".formatted(
+                                words(c.fromScratch(), c.freeze()), words(a.fromScratch(), a.freeze()), a.why()),
+                a.target(), a.arms(), c);
     }
 
     private static String words(boolean fromScratch, String freeze) {

@@ -60,6 +60,20 @@ public record Arm(String name, String freeze, @JsonProperty("trainable_parameter
         record Elsewhere(Target gpu, Precision precision) implements Place {
         }
 
+        default Target target(Setup setup) {
+            return switch (this) {
+                case Here _ -> setup.backend().target();
+                case Elsewhere e -> e.gpu;
+            };
+        }
+
+        default Precision precision(Setup setup) {
+            return switch (this) {
+                case Here _ -> setup.precision();
+                case Elsewhere e -> e.precision;
+            };
+        }
+
         private boolean measures() {
             return switch (this) {
                 case Here h -> h.measures;
@@ -68,10 +82,10 @@ public record Arm(String name, String freeze, @JsonProperty("trainable_parameter
         }
 
         private Program program(Setup setup, String freeze) {
+            List<PlanRequest> requests = List.of(request(setup, freeze, precision(setup)));
             return switch (this) {
-                case Here _ -> setup.plan(List.of(request(setup, freeze, setup.precision()))).program();
-                case Elsewhere e -> new CheckedPlans(e.gpu, Engines.notChecked("not asked"), _ -> { })
-                        .plan(List.of(request(setup, freeze, e.precision)));
+                case Here _ -> setup.plan(requests).program();
+                case Elsewhere e -> new CheckedPlans(e.gpu, Engines.notChecked("not asked"), _ -> { }).plan(requests);
             };
         }
 

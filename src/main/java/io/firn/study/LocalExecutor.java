@@ -43,11 +43,6 @@ final class LocalExecutor implements Executor {
     }
 
     @Override
-    public double now() {
-        return System.nanoTime() / 1e9;
-    }
-
-    @Override
     public void start(Task task, Device device) {
         Training t = trainings.get(task.name());
         t.prepare();

@@ -1,6 +1,7 @@
 package io.firn.train;
 
 import io.firn.data.Loader;
+import io.firn.weights.AtomicFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -11,11 +12,9 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.function.Consumer;
 import java.util.zip.CRC32C;
 
@@ -158,28 +157,21 @@ final class FeatureRows implements Loader.Rows, AutoCloseable {
         return crc.getValue();
     }
 
-    /** Written beside and renamed, through the channel: a full disk under a mapped file would end the process. */
+    /** Through the channel: a full disk under a mapped file would end the process. */
     private static void write(Path file, Shape shape, Source source) throws IOException {
         Files.createDirectories(file.getParent());
         long free = Files.getFileStore(file.getParent()).getUsableSpace();
         if (free < HEADER + shape.bytes()) {
             throw new IOException("it needs %,d bytes, and the disk has %,d left".formatted(HEADER + shape.bytes(), free));
         }
-        Path beside = file.resolveSibling("." + file.getFileName() + "." + UUID.randomUUID() + ".tmp");
-        try {
-            try (FileChannel out = FileChannel.open(beside, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-                CRC32C crc = new CRC32C();
-                out.position(HEADER);
-                byte[] flags = source.fill(part -> append(out, part.asByteBuffer(), crc));
-                append(out, ByteBuffer.wrap(flags), crc);
-                out.position(0);
-                writeAll(out, shape.header(crc.getValue()));
-                out.force(true);
-            }
-            Files.move(beside, file, StandardCopyOption.ATOMIC_MOVE);
-        } finally {
-            Files.deleteIfExists(beside);
-        }
+        AtomicFile.tryWrite(file, out -> {
+            CRC32C crc = new CRC32C();
+            out.position(HEADER);
+            byte[] flags = source.fill(part -> append(out, part.asByteBuffer(), crc));
+            append(out, ByteBuffer.wrap(flags), crc);
+            out.position(0);
+            writeAll(out, shape.header(crc.getValue()));
+        });
     }
 
     private static void append(FileChannel out, ByteBuffer part, CRC32C crc) throws IOException {

@@ -45,6 +45,7 @@ final class Features implements ImageInput, AutoCloseable {
     private final Setup setup;
     private final Session session;
     private final Plan prefix;
+    private final ImageInput pixels;
     private final int rowBytes;
     private final Signals signals;
     private final Consumer<String> say;
@@ -63,6 +64,7 @@ final class Features implements ImageInput, AutoCloseable {
         this.signals = signals;
         this.say = say;
         prefix = session.program().plan(FrozenPrefix.PLAN);
+        pixels = ImageInput.pixels(session);
         rowBytes = rowBytes(session.program());
         rows = arena.allocate((long) prefix.batch() * rowBytes, 64);
         values = prefix.features().stream().map(b -> arena.allocate(b.bytes(), 64)).toList();
@@ -210,7 +212,7 @@ final class Features implements ImageInput, AutoCloseable {
                                     + "filled; run again with --resume to go on from the last checkpoint");
                         }
                         try (Batch b = batches.next()) {
-                            compute(b.images());
+                            compute(b);
                             for (int i = 0; i < b.count(); i++) {
                                 flags[done++] = (byte) (b.indices()[i] < 0 ? 0 : 1);
                             }
@@ -228,9 +230,8 @@ final class Features implements ImageInput, AutoCloseable {
     }
 
     /** Runs the prefix over a batch's pixels, and gathers what it says into {@link #rows}. */
-    private void compute(MemorySegment images) {
-        MemorySegment pixels = session.input(prefix, "pixels");
-        MemorySegment.copy(images, 0, pixels, 0, pixels.byteSize());
+    private void compute(Batch batch) {
+        pixels.put(batch, prefix);
         session.step(prefix);
         for (int k = 0, at = 0; k < values.size(); k++) {
             MemorySegment value = values.get(k);
@@ -265,7 +266,7 @@ final class Features implements ImageInput, AutoCloseable {
     public void put(Batch batch, Plan plan) {
         MemorySegment from = areKept() ? batch.images() : rows;
         if (!areKept()) {
-            compute(batch.images());
+            compute(batch);
         }
         for (int k = 0, at = 0; k < values.size(); k++) {
             MemorySegment to = session.input(plan, PlanRequest.Cut.FEATURES + k);

@@ -33,7 +33,7 @@ public final class ForwardPass implements AutoCloseable {
 
     /** Unsigned bytes, [N, height, width, channels]: what the pixels are to be. */
     public Shape pixelShape() {
-        Shape s = plan.graph().inputs().stream().filter(v -> v.name().equals("pixels")).findFirst().orElseThrow().shape();
+        Shape s = plan.graph().input("pixels").shape();
         return Shape.of(s.n(), s.h(), s.w(), s.c());
     }
 

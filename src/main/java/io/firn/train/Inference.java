@@ -84,7 +84,7 @@ final class Inference {
         see(batch);
         if (views == Views.MIRROR) {
             float[] first = logits.clone();
-            Shape image = plan.graph().inputs().stream().filter(v -> v.name().equals("pixels")).findFirst().orElseThrow().shape();
+            Shape image = plan.graph().input("pixels").shape();
             mirror(batch.images(), image.w(), image.c());
             see(batch);
             for (int i = 0; i < first.length; i++) {

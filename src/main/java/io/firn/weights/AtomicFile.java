@@ -34,23 +34,33 @@ public final class AtomicFile {
      * @throws UserError (other) where the place is unwritable or the disk full; the target is then as it was
      */
     public static void write(Path target, Content content) {
-        Path folder = target.toAbsolutePath().getParent();
-        if (folder == null) {
+        if (target.toAbsolutePath().getParent() == null) {
             throw UserError.other("cannot write %s: it is a folder", target);
         }
-        // Not Files.createTempFile: its files can be read by their owner alone, also after the rename.
-        Path beside = folder.resolve("." + target.getFileName() + "." + UUID.randomUUID() + ".tmp");
         try {
-            try {
-                writeFlushed(beside, content);
-                Files.move(beside, target, StandardCopyOption.ATOMIC_MOVE);
-            } finally {
-                Files.deleteIfExists(beside);
-            }
-            flushFolder(folder);
+            tryWrite(target, content);
         } catch (IOException e) {
             throw UserError.other("cannot write %s: %s", target, reason(e)).causedBy(e);
         }
+    }
+
+    /**
+     * The same for who can do without the file.
+     *
+     * @param target in a folder
+     * @throws IOException where the place is unwritable or the disk full; the target is then as it was
+     */
+    public static void tryWrite(Path target, Content content) throws IOException {
+        Path folder = target.toAbsolutePath().getParent();
+        // Not Files.createTempFile: its files can be read by their owner alone, also after the rename.
+        Path beside = folder.resolve("." + target.getFileName() + "." + UUID.randomUUID() + ".tmp");
+        try {
+            writeFlushed(beside, content);
+            Files.move(beside, target, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            Files.deleteIfExists(beside);
+        }
+        flushFolder(folder);
     }
 
     /** As {@link #write(Path, Content)}, with these bytes. */
