@@ -79,12 +79,7 @@ final class SlicePass {
         if (slices <= 1) {
             return graph;
         }
-        return layout(result).bytes(Slicing.images(result.type(), batch / slices)) % Buffer.ALIGNMENT == 0
-                ? slice(pixels.getFirst(), sliced, result, slices) : graph;
-    }
-
-    private Layout layout(Value v) {
-        return v.shape().rank() == 4 ? layout : Layout.DENSE;
+        return slice(pixels.getFirst(), sliced, result, slices);
     }
 
     private void collect(Value pixels) {
@@ -116,7 +111,8 @@ final class SlicePass {
     private int end() {
         int narrow = 0;
         for (int i = region.size(); i > 0; i--) {
-            if (crossing(region.subList(0, i)).size() == 1) {
+            Set<Value> crossing = crossing(region.subList(0, i));
+            if (crossing.size() == 1 && canBeJoined(crossing.iterator().next())) {
                 narrow = i;
             }
             if (region.get(i - 1).outputs().stream().anyMatch(v -> v.type().bytes() > limit) && narrow > 0) {
@@ -124,6 +120,12 @@ final class SlicePass {
             }
         }
         return 0;
+    }
+
+    /** Whether each image of it begins where a buffer may. */
+    private boolean canBeJoined(Value v) {
+        Layout l = v.shape().rank() == 4 ? layout : Layout.DENSE;
+        return l.bytes(Slicing.images(v.type(), 1)) % Buffer.ALIGNMENT == 0;
     }
 
     /** Values of these nodes that others read, or the caller. */

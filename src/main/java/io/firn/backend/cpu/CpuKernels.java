@@ -42,7 +42,7 @@ final class CpuKernels implements Kernels {
     private static final int OWN_KERNELS = 2;
     private static final int LARGEST_OWN_DEPTHWISE = 7;
     /** Of frozen layers, in bytes: what follows then finds most of it in the processor's cache. */
-    private static final long LARGEST_VALUE = Long.getLong("firn.slice", 20L << 20);
+    private static final long LARGEST_VALUE = 20L << 20;
 
     private final Descriptors descriptors;
     private final TuningTable table;
