@@ -16,10 +16,7 @@ import io.firn.train.RunOptions;
 import io.firn.train.Setup;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -105,19 +102,7 @@ public final class Advisor {
     static Config completed(Config asked) {
         String init = asked.text("init").orElseThrow(() -> UserError.usage("--init is missing: what to freeze can only be "
                 + "measured with the weights that are to be trained further; give a weight file or a run folder"));
-        Optional<ModelCard> card = ModelCard.ofWeights(Path.of(init));
-        if (card.isEmpty()) {
-            return asked;
-        }
-        Map<String, Object> known = new LinkedHashMap<>();
-        if (!asked.has("model") || asked.text("model").orElseThrow().equals(card.get().model())) {
-            known.put("model", card.get().model());
-            if (!asked.has("phi")) {
-                card.get().options().width().ifPresent(w -> known.put("width", w));
-                card.get().options().depth().ifPresent(d -> known.put("depth", d));
-            }
-        }
-        return asked.over(Config.of(known));
+        return ModelCard.ofWeights(Path.of(init)).map(card -> card.complete(asked)).orElse(asked);
     }
 
     private Advice run(OptionalDouble budget, Arm.Place place) {

@@ -100,6 +100,19 @@ public record ModelCard(String model, ModelOptions options, List<String> classes
         return of(WeightFile.read(file).weights().metadata(), file);
     }
 
+    /** The options with the model and its factors, where they name no other. */
+    public Config complete(Config asked) {
+        Map<String, Object> known = new LinkedHashMap<>();
+        if (!asked.has("model") || asked.text("model").orElseThrow().equals(model)) {
+            known.put("model", model);
+            if (!asked.has("phi")) {
+                put(known, "width", options.width());
+                put(known, "depth", options.depth());
+            }
+        }
+        return asked.over(Config.of(known));
+    }
+
     private static OptionalDouble number(JsonNode node, String key) {
         return node.path(key).isNumber() ? OptionalDouble.of(node.get(key).asDouble()) : OptionalDouble.empty();
     }

@@ -74,7 +74,13 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
 
     /** The same for one of several ranks. */
     static Setup of(Config asked, Devices devices, int rank, Consumer<String> say) {
-        return resolved(Progressive.settle(NamedRecipes.under(asked)), devices, rank, say);
+        return resolved(Progressive.settle(NamedRecipes.under(named(asked))), devices, rank, say);
+    }
+
+    /** With the model that the weights to start from say they are of, where none is given. */
+    private static Config named(Config asked) {
+        return asked.has("model") ? asked : asked.text("init").flatMap(init -> ModelCard.ofWeights(Path.of(init)))
+                .map(card -> card.complete(asked)).orElse(asked);
     }
 
     private static Setup resolved(Config asked, Devices devices, int rank, Consumer<String> say) {

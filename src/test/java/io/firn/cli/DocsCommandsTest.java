@@ -171,7 +171,8 @@ class DocsCommandsTest {
                     + (c.contains("--find-lr") ? " --batch 4" : "") + (c.contains(" advise ") ? " --no-timing" : "");
             case "bench" -> c.contains("--input") ? " --seconds 0.2" : " --steps 2 --warmup 1 --deterministic";
             case "selftest" -> c.contains("--resume") ? "" : " --models resnet20";
-            case "study" -> c.contains("--dry-run") || c.contains("--fit") ? "" : " --dry-run";
+            case "study" -> (c.contains("--dry-run") || c.contains("--fit") ? "" : " --dry-run")
+                    + (c.contains("--slurm") ? " --firn ./firn" : "");
             case "plan" -> c.contains("--target") && !c.contains("--engines") ? " --engines assume" : "";
             default -> "";
         };

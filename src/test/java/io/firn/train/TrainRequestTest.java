@@ -32,6 +32,16 @@ class TrainRequestTest {
     }
 
     @Test
+    void weightsTellTheModelAndItsFactors() {
+        ModelCard card = new ModelCard("resnet20", ModelOptions.defaults().withClasses(2).withWidth(2), List.of("a", "b"),
+                new Preprocessing(36, 32, 3, List.of(0.5, 0.5, 0.5), List.of(0.25, 0.25, 0.25)));
+        assertThat(card.complete(Config.of(Map.of("epochs", 3)))).isEqualTo(
+                Config.of(Map.of("epochs", 3, "model", "resnet20", "width", 2.0)));
+        assertThat(card.complete(Config.of(Map.of("model", "resnet18"))).has("width")).isFalse();
+        assertThat(card.complete(Config.of(Map.of("phi", 1.0))).has("width")).isFalse();
+    }
+
+    @Test
     void needsAModel() {
         assertThatThrownBy(() -> request(Map.of()).folder()).isInstanceOf(UserError.class).hasMessageContaining("--model");
     }
