@@ -12,6 +12,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -31,6 +32,8 @@ public final class Regret {
     private static final List<Integer> FIRST = List.of(0, 1, 2, 3, 4);
     private static final List<Integer> THEN = List.of(5, 6, 7, 8, 9);
     private static final int[] SIZES = {8, 40, Integer.MAX_VALUE};
+    /** What all that is fine-tuned at other rates than by default is compared by. */
+    private static final List<String> AT_OTHER_RATES = List.of("none", "until:layer2");
     private static final int BATCH = 32;
     private static final int TEST_PER_CLASS = 70;
     private static final int CLOTHES_TESTED = 400;
@@ -44,6 +47,7 @@ public final class Regret {
     private final int part;
     private final int parts;
     private final int seeds;
+    private final List<Double> rates;
     private final Map<String, Pictures.Split> first = new LinkedHashMap<>();
     private final Map<String, Pictures.Split> then = new LinkedHashMap<>();
 
@@ -53,6 +57,7 @@ public final class Regret {
         part = Integer.parseInt(share[0]);
         parts = Integer.parseInt(share[1]);
         seeds = Integer.parseInt(o.getOrDefault("seeds", String.valueOf(SEEDS)));
+        rates = o.containsKey("rates") ? Arrays.stream(o.get("rates").split(",")).map(Double::valueOf).toList() : List.of();
         Pictures.Split clothes = Pictures.clothes(Path.of(o.get("clothes")));
         Pictures.Split digits = Pictures.digits(Path.of(o.get("digits")), TEST_PER_CLASS);
         Path drawings = Path.of(o.get("drawings"));
@@ -64,7 +69,7 @@ public final class Regret {
         then.put("drawings", Pictures.drawings(drawings, Drawings.THEN, TEST_PER_CLASS));
     }
 
-    /** {@code --clothes FOLDER --digits FILE --drawings FOLDER --output FOLDER [--part I/N] [--seeds N]} */
+    /** {@code --clothes FOLDER --digits FILE --drawings FOLDER --output FOLDER [--part I/N] [--seeds N] [--rates R,…]} */
     public static void main(String[] args) throws IOException {
         Map<String, String> o = new HashMap<>();
         for (int i = 0; i + 1 < args.length; i += 2) {
@@ -82,7 +87,7 @@ public final class Regret {
         // Seeds last, so that what is there at any time is whole for some of them.
         for (int seed = 0; seed < seeds; seed++) {
             for (String target : then.keySet()) {
-                for (int size : SIZES) {
+                for (int size : rates.isEmpty() ? SIZES : Arrays.copyOf(SIZES, SIZES.length - 1)) {
                     // A sample's cells are one process's: they share its files and what is trained from scratch.
                     if (index++ % parts == part) {
                         cells(target, Math.min(size, then.get(target).train().smallestClass()), seed);
@@ -133,8 +138,9 @@ public final class Regret {
         int epoch = sample.labels().size() / BATCH;
         int steps = Math.clamp(EPOCHS * epoch, LEAST_STEPS, MOST_STEPS);
         Map<String, Object> options = options(data);
-        options.putAll(Map.of("batch", BATCH, "max-steps", steps, "seed", seed));
-        if (!done.contains(Cell.key(Cell.SCRATCH, target, images, seed))) {
+        // As when the cells were made: fine-tuning has another default since.
+        options.putAll(Map.of("batch", BATCH, "max-steps", steps, "seed", seed, "lr-decay-by-stage", 1.0));
+        if (rates.isEmpty() && !done.contains(Cell.key(Cell.SCRATCH, target, images, seed))) {
             Path run = folder.resolve("run");
             delete(run);
             Firn.train(options, run);
@@ -152,22 +158,34 @@ public final class Regret {
                        Path run) throws IOException {
         Map<String, Object> options = new HashMap<>(net);
         options.put("init", preTrained(source).toString());
+        Map<String, Double> accuracy = new LinkedHashMap<>();
+        for (double rate : rates) {
+            options.put("lr", rate);
+            for (String freeze : AT_OTHER_RATES) {
+                accuracy.put(freeze + " at " + rate, tuned(options, freeze, test, run));
+            }
+        }
+        if (!rates.isEmpty()) {
+            return new Cell(source, target, images, seed, THEN.size(), steps, null, null, null, null, accuracy);
+        }
         Advice a = Firn.advise(Config.of(options), Devices::local, new Advisor.How(OptionalDouble.empty(), false, "cpu"),
                 _ -> { });
         Set<String> arms = new LinkedHashSet<>();
         a.arms().forEach(arm -> arms.add(arm.freeze()));
-        Map<String, Double> accuracy = new LinkedHashMap<>();
         for (String freeze : arms) {
-            options.put("freeze", freeze);
-            delete(run);
-            Firn.finetune(TrainRequest.of(options, run),
-                    new FineTuning.Options(OptionalDouble.empty(), null, FineTuning.Head.PROBE));
-            accuracy.put(freeze, tested(run, test));
+            accuracy.put(freeze, tuned(options, freeze, test, run));
         }
         double most = a.shift().stream().mapToDouble(Shift::d).max().orElseThrow();
         double stem = a.shift().getFirst().d();
         return new Cell(source, target, images, seed, THEN.size(), steps, new double[] {stem, most}, a.similarity(), a.curve(),
                 a.freeze(), accuracy);
+    }
+
+    private static double tuned(Map<String, Object> options, String freeze, Path test, Path run) throws IOException {
+        options.put("freeze", freeze);
+        delete(run);
+        Firn.finetune(TrainRequest.of(options, run), new FineTuning.Options(OptionalDouble.empty(), null, FineTuning.Head.PROBE));
+        return tested(run, test);
     }
 
     private void write(Cell cell) throws IOException {

@@ -23,7 +23,9 @@ Evaluation does not renormalise, so signals would vanish or explode with depth: 
 NAME an integer e, log2 of the root mean square of its input, and there NAME.running_mean is 2^e * (0.1 * u) and
 NAME.running_var is 4^e * (1.0 + 0.2 * abs(u)), again rounded to a float last (exact: a power of two). So does
 freeze.json, whose entries name what is frozen as Firn's --freeze does: those parameters do not require gradients, and
-their batch norms are in evaluation mode.
+their batch norms are in evaluation mode. Its ResNets also have losses_error_fp32: rounding decides on which side of 0
+some input of a ReLU falls, which moves the next losses by a hundred times as much as rounding itself does, in one run and
+not in another of the same seed; so PyTorch's own distance is that of several runs, which add up in other orders.
 
 Images. Sample n (counted through all batches; square, side R, three channels last, one byte each) is coarse blocks
 of 8 x 8 pixels plus noise; the block grid has side R / 8:
@@ -192,8 +194,13 @@ def evaluation(name):
             "torch_fp32_error": digits(errors[:1], 3)[0], "torch_bf16_error": digits(errors[1:], 3)[0]}
 
 
-def train(name, seed, dtype, spec):
-    """Losses of each step; the first step's update by parameter, running statistics by name after it, exponents."""
+def train(name, seed, dtype, spec, layout=torch.contiguous_format, order=0):
+    """
+    Losses of each step; the first step's update by parameter, running statistics by name after it, exponents.
+
+    layout is that of images and weights; from 1 on, order is the seed of a permutation of each batch. Neither changes
+    what is computed but for the order in which it is added up.
+    """
     suffix = f"#{seed}"
     model = build(name, suffix, torch.float64)
     inputs, targets = images(STEPS * TRAIN_BATCH, suffix), labels(STEPS * TRAIN_BATCH, suffix)
@@ -201,15 +208,17 @@ def train(name, seed, dtype, spec):
     if spec:
         with torch.inference_mode():
             exponents = scale_statistics(model.eval(), inputs[:TRAIN_BATCH])
-    model, inputs = model.to(dtype).train(), inputs.to(dtype)
+    model, inputs = model.to(dtype, memory_format=layout).train(), inputs.to(dtype)
     if spec:
         learned = freeze(model, spec)
     parameters = [value for value in model.parameters() if value.requires_grad]
     optimizer = torch.optim.SGD(parameters, learning_rate(name), MOMENTUM, weight_decay=WEIGHT_DECAY)
     before = {key: value.detach().double().clone() for key, value in model.named_parameters()}
     losses = []
+    generator = torch.Generator().manual_seed(order)
     for x, y in zip(inputs.split(TRAIN_BATCH), targets.split(TRAIN_BATCH)):
-        loss = torch.nn.functional.cross_entropy(model(x), y)
+        turn = torch.randperm(TRAIN_BATCH, generator=generator) if order else torch.arange(TRAIN_BATCH)
+        loss = torch.nn.functional.cross_entropy(model(x[turn].contiguous(memory_format=layout)), y[turn])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -220,6 +229,13 @@ def train(name, seed, dtype, spec):
             statistics = {key: value.double().clone() for key, value in model.named_buffers()
                           if "running" in key and key.rsplit(".", 1)[0] + ".weight" in learned}
     return losses, update, statistics, exponents
+
+
+def own_distances(name, seed, spec, losses):
+    """How far the losses of PyTorch's fp32 runs are from these, the most of each run: two layouts, three orders each."""
+    return [digits([max(abs(single / loss - 1) for single, loss in zip(run, losses))], 3)[0] for run in
+            (train(name, seed, torch.float32, spec, layout, order)[0]
+             for layout in (torch.contiguous_format, torch.channels_last) for order in range(3))]
 
 
 def sketch(update):
@@ -236,13 +252,14 @@ def norm(values):
 
 
 def chosen(update):
-    """First, middle and last convolution, a batch norm from the middle, and the classifier."""
+    """First, middle and last convolution, a batch norm from the middle, and the classifier, of those that are trained."""
     convolutions = [name for name, value in update.items() if value.dim() == 4]
     norms = [name for name, value in update.items() if value.dim() == 1 and name.endswith(".weight")]
-    classifier = next(name for name, value in update.items() if value.dim() == 2)
+    classifier = [name for name, value in update.items() if value.dim() == 2]
     if not convolutions:
-        return [classifier]
-    return [convolutions[0], convolutions[len(convolutions) // 2], convolutions[-1], norms[len(norms) // 2], classifier]
+        return classifier
+    return [convolutions[0], convolutions[len(convolutions) // 2], convolutions[-1], *norms[len(norms) // 2:][:1],
+            *classifier]
 
 
 def training(name, seed, spec=None):
@@ -259,6 +276,7 @@ def training(name, seed, spec=None):
         "model": name, "seed": seed, "lr": learning_rate(name),
         **({"freeze": spec, "exponents": exponents} if spec else {}),
         "losses": digits(losses, 12), "losses_fp32": digits(losses32, 9),
+        **({"losses_error_fp32": own_distances(name, seed, spec, losses)} if spec and name.startswith("resnet") else {}),
         "update_norm": digits([length], 9)[0],
         "update_error_fp32": digits([norm(difference.values()) / length], 3)[0],
         "update_error_fp32_by_sketch": digits([by_sketch / length], 3)[0],

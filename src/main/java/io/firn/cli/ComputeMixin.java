@@ -3,7 +3,6 @@ package io.firn.cli;
 import io.firn.backend.Backend;
 import io.firn.error.UserError;
 import io.firn.plan.Precision;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
@@ -46,7 +45,7 @@ final class ComputeMixin {
 
     /** The precision, of which a device is known to have all. */
     Precision precision(Precision best) {
-        return isPrecisionAuto() ? best : Precision.valueOf(precision.toUpperCase(Locale.ROOT));
+        return Precision.of(precision).orElse(best);
     }
 
     /** Whether a number of threads was asked for. */
@@ -55,8 +54,7 @@ final class ComputeMixin {
     }
 
     static final class PrecisionConverter implements ITypeConverter<String> {
-        private static final List<String> NAMES = Stream.concat(Arrays.stream(Precision.values()).map(Precision::label),
-                Stream.of("auto")).toList();
+        private static final List<String> NAMES = Stream.concat(Precision.labels().stream(), Stream.of("auto")).toList();
 
         @Override
         public String convert(String value) {

@@ -12,6 +12,7 @@ import io.firn.train.Config;
 import io.firn.train.Devices;
 import io.firn.train.InitialStates;
 import io.firn.train.ModelCard;
+import io.firn.train.RunOptions;
 import io.firn.train.Setup;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -93,8 +94,7 @@ public final class Advisor {
             return new Arm.Place.Here(how.measure);
         }
         Target gpu = CudaTarget.of(how.target, name -> NearNames.of(name, CudaTarget.names()));
-        return new Arm.Place.Elsewhere(gpu, asked.text("precision").filter(p -> !p.equals("auto"))
-                .map(Advisor::precision).orElse(Precision.BF16));
+        return new Arm.Place.Elsewhere(gpu, asked.text("precision").flatMap(RunOptions::precision).orElse(Precision.BF16));
     }
 
     /**
@@ -118,11 +118,6 @@ public final class Advisor {
             }
         }
         return asked.over(Config.of(known));
-    }
-
-    private static Precision precision(String name) {
-        return Arrays.stream(Precision.values()).filter(p -> p.label().equalsIgnoreCase(name.strip())).findFirst()
-                .orElseThrow(() -> UserError.usage("--precision %s: must be one of fp32, tf32, bf16, fp16 and auto", name));
     }
 
     private Advice run(OptionalDouble budget, Arm.Place place) {
@@ -172,7 +167,9 @@ public final class Advisor {
         int classes = train.classes().size();
         List<Similarity> similarity = Similarity.of(given.features(), random.features(), given.labels(), classes);
         LearningCurve curve = LearningCurve.of(given.features().lastEntry().getValue(), given.labels(), classes, seed);
-        Chooser.Choice choice = chooser.choose(model, similarity, curve, train.size(), classes);
+        // What is measured of images that are prepared wrongly says nothing of the weights.
+        Chooser by = input.suspects() ? chooser.keepingWeights() : chooser;
+        Chooser.Choice choice = by.choose(model, similarity, curve, train.size(), classes);
         List<Arm> arms = Arm.priced(setup, states, Cuts.after(model, Similarity.best(similarity).tap()),
                 choice.freeze(), place);
         int[] counts = Sampling.counts(train);

@@ -8,22 +8,21 @@ import io.firn.backend.cuda.CheckedPlans;
 import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.graph.State;
 import io.firn.models.Model;
-import io.firn.models.NearNames;
 import io.firn.plan.FreezeSpec;
-import io.firn.plan.Plan;
 import io.firn.plan.PlanRequest;
 import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.Target;
+import io.firn.plan.WholeStep;
 import io.firn.train.DeviceMemory;
 import io.firn.train.FixedInputs;
 import io.firn.train.InitialStates;
 import io.firn.train.Setup;
+import io.firn.train.StepRequest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Optional;
 import java.util.Random;
 import java.util.SequencedMap;
 import java.util.Set;
@@ -81,8 +80,8 @@ public record Arm(String name, String freeze, @JsonProperty("trainable_parameter
             };
         }
 
-        private Program program(Setup setup, String freeze) {
-            List<PlanRequest> requests = List.of(request(setup, freeze, precision(setup)));
+        private Program program(Setup setup, StepRequest step) {
+            List<PlanRequest> requests = step.planned(precision(setup));
             return switch (this) {
                 case Here _ -> setup.plan(requests).program();
                 case Elsewhere e -> new CheckedPlans(e.gpu, Engines.notChecked("not asked"), _ -> { }).plan(requests);
@@ -95,15 +94,6 @@ public record Arm(String name, String freeze, @JsonProperty("trainable_parameter
                 case Here _ -> program.bytes();
                 case Elsewhere _ -> program.bytes() + DeviceMemory.RESERVED;
             };
-        }
-
-        private static PlanRequest request(Setup setup, String freeze, Precision precision) {
-            int batch = setup.options().recipe().batch();
-            Model model = setup.model(batch);
-            Set<String> frozen = FreezeSpec.frozen(freeze, model.graph(), NearNames::of);
-            var update = setup.options().recipe().update();
-            return new PlanRequest("train", model.graph(), setup.preprocessing().mean(), setup.preprocessing().std(), precision,
-                    Optional.of(new PlanRequest.Training(frozen, _ -> update, setup.options().recipe().labelSmoothing())));
         }
     }
 
@@ -140,26 +130,33 @@ public record Arm(String name, String freeze, @JsonProperty("trainable_parameter
         if (!wanted.containsValue(chosen)) {
             wanted.put("proposed", chosen);
         }
-        int whole = place.program(setup, "none").plans().getFirst().launches().size();
+        StepRequest all = StepRequest.of(setup, "none");
+        int whole = launches(all.step(place.program(setup, all)));
         List<Arm> arms = new ArrayList<>();
         wanted.forEach((name, freeze) -> arms.add(priced(setup, states, name, freeze, whole, place)));
-        Arm all = arms.stream().filter(a -> a.name.equals(ALL)).findFirst().orElseThrow();
-        arms.add(new Arm(SCRATCH, all.freeze, all.trained, all.predictedMs, all.measuredMs, all.epochS, all.memory,
-                all.launches, all.removed));
+        Arm same = arms.stream().filter(a -> a.name.equals(ALL)).findFirst().orElseThrow();
+        arms.add(new Arm(SCRATCH, same.freeze, same.trained, same.predictedMs, same.measuredMs, same.epochS, same.memory,
+                same.launches, same.removed));
         return arms;
     }
 
     private static Arm priced(Setup setup, InitialStates states, String name, String freeze, int whole, Place place) {
-        Program program = place.program(setup, freeze);
-        Plan plan = program.plans().getFirst();
+        StepRequest request = StepRequest.of(setup, freeze);
+        Program program = place.program(setup, request);
+        WholeStep step = request.step(program);
         Double measured = place.measures() && program.bytes() <= HostMemory.available()
-                ? (Double) measured(setup.backend(), states, program) : null;
-        long trained = plan.graph().states(State.Kind.PARAMETER).stream()
-                .filter(s -> plan.graph().updates().containsKey(s.name())).mapToLong(s -> s.value().shape().elements()).sum();
-        double ms = measured == null ? plan.predictedMs() : measured;
-        return new Arm(name, freeze, trained, plan.predictedMs(), measured,
-                setup.train().size() / plan.batch() * ms / 1e3, place.bytes(program), plan.launches().size(),
-                whole - plan.launches().size());
+                ? (Double) measured(setup.backend(), states, program, step) : null;
+        Set<String> frozen = FreezeSpec.withWholeNorms(request.model().graph(), request.frozen());
+        long trained = request.model().graph().states(State.Kind.PARAMETER).stream().filter(s -> !frozen.contains(s.name()))
+                .mapToLong(s -> s.value().shape().elements()).sum();
+        double ms = measured == null ? step.predictedMs() : measured;
+        return new Arm(name, freeze, trained, step.predictedMs(), measured,
+                setup.train().size() / step.images() * ms / 1e3, place.bytes(program), launches(step),
+                whole - launches(step));
+    }
+
+    private static int launches(WholeStep step) {
+        return (int) step.sum(p -> p.launches().size());
     }
 
     /** Whether it leaves the weights out. */
@@ -167,18 +164,14 @@ public record Arm(String name, String freeze, @JsonProperty("trainable_parameter
         return name.equals(SCRATCH);
     }
 
-    private static double measured(Backend backend, InitialStates states, Program program) {
+    private static double measured(Backend backend, InitialStates states, Program program, WholeStep step) {
         try (Session session = backend.load(program)) {
             states.write(session);
-            Plan plan = program.plans().getFirst();
-            FixedInputs.fill(session, plan, RATE, new Random(1));
+            step.plans().forEach(p -> FixedInputs.fill(session, p, RATE, new Random(1)));
             double[] ms = new double[STEPS];
             double total = 0;
             for (int i = -WARM_UP; i < STEPS; i++) {
-                FixedInputs.step(session, plan, RATE, i + WARM_UP);
-                long start = System.nanoTime();
-                session.step(plan);
-                double took = (System.nanoTime() - start) / 1e6;
+                double took = FixedInputs.timed(session, step, RATE, i + WARM_UP);
                 total += took;
                 if (i >= 0) {
                     ms[i] = took;

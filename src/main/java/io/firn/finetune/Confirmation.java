@@ -98,8 +98,8 @@ public record Confirmation(double seconds, String freeze, @JsonProperty("from_sc
         private double train(Arm arm, long steps, boolean resume) {
             Path run = folder.resolve(arm.name().replace(' ', '-'));
             Config options = resume ? Config.of(Map.of("max-steps", steps))
-                    : Config.of(Map.of("freeze", arm.freeze(), "max-steps", steps, "schedule", "constant"))
-                            .over(arm.isFromScratch() ? asked.without("init") : asked);
+                    : FineTuning.withStageRates(Config.of(Map.of("freeze", arm.freeze(), "max-steps", steps,
+                            "schedule", "constant")).over(arm.isFromScratch() ? asked.without("init") : asked));
             RunSummary s = Run.train(new TrainRequest(options, Optional.of(run), resume, false, devices,
                     new PrintStream(OutputStream.nullOutputStream())));
             return s.valTop1();

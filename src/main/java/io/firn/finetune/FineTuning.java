@@ -38,6 +38,8 @@ import java.util.OptionalDouble;
 public final class FineTuning {
     private static final int MOST_FOR_HEAD = 2_000;
     private static final int PATIENCE = 5;
+    /** Of the rate, from each stage to the one before, as --layer-decay of timm's users is by layers. */
+    private static final double STAGE_DECAY = 0.75;
 
     private final TrainRequest request;
     private final Options options;
@@ -143,6 +145,7 @@ public final class FineTuning {
             if (!config.has("feature-cache")) {
                 config = config.with("feature-cache", "auto");
             }
+            config = withStageRates(config);
             if (fromScratch) {
                 return new Prepared(config, setup);
             }
@@ -155,6 +158,16 @@ public final class FineTuning {
             setup.backend().close();
             throw e;
         }
+    }
+
+    /**
+     * What starts from weights and is trained below the head learns the slower, the nearer it is to the input: early stages
+     * hold what most images share (Howard and Ruder 2018, arXiv 1801.06146).
+     */
+    static Config withStageRates(Config config) {
+        boolean belowHead = !config.text("freeze").orElse("none").strip().equals("head") || config.has("unfreeze");
+        return config.has("init") && belowHead && !config.has("lr-decay-by-stage")
+                ? config.with("lr-decay-by-stage", STAGE_DECAY) : config;
     }
 
     /** Phases that unfreeze a stage each, from the head to what is to be trained in the end. */

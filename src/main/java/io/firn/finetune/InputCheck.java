@@ -75,7 +75,7 @@ public record InputCheck(double used, List<Way> others, List<String> told) {
             }
         }
         others.sort(Comparator.comparingDouble(Way::d));
-        if (used > LEAST && others.getFirst().d * FACTOR < used) {
+        if (suspects(used, others)) {
             Way w = others.getFirst();
             told.addFirst(String.format(Locale.ROOT, "the images are most likely prepared in another way than the weights "
                     + "were trained with: %s fits far better (shift %.3g at %s instead of %.3g)%s", w.name, w.d,
@@ -83,6 +83,15 @@ public record InputCheck(double used, List<Way> others, List<String> told) {
                     + "the first convolution's weight" : "; give " + w.options));
         }
         return new InputCheck(used, others, told);
+    }
+
+    /** Whether images are most likely prepared in another way than the weights expect, so that nothing else is to be trusted. */
+    boolean suspects() {
+        return suspects(used, others);
+    }
+
+    private static boolean suspects(double used, List<Way> others) {
+        return used > LEAST && !others.isEmpty() && others.getFirst().d * FACTOR < used;
     }
 
     private static List<Candidate> candidates(Preprocessing p) {

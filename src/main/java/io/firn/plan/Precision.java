@@ -1,6 +1,10 @@
 package io.firn.plan;
 
 import io.firn.graph.DType;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
 
 /** In what type activations are stored and products computed; masters, statistics, losses and sums stay f32. */
 public enum Precision {
@@ -23,6 +27,16 @@ public enum Precision {
     }
 
     public String label() {
-        return name().toLowerCase();
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** The precision of that label, in upper or lower case; empty where there is none. */
+    public static Optional<Precision> of(String label) {
+        return Arrays.stream(values()).filter(p -> p.label().equalsIgnoreCase(label.strip())).findFirst();
+    }
+
+    /** The labels of all. */
+    public static List<String> labels() {
+        return Arrays.stream(values()).map(Precision::label).toList();
     }
 }

@@ -103,17 +103,9 @@ public final class Bench {
         step.plans().forEach(p -> FixedInputs.fill(session, p, RATE, new Random(SEED)));
         double[] ms = new double[request.steps()];
         for (int i = -request.warmup(); i < ms.length; i++) {
-            for (Plan p : step.plans()) {
-                FixedInputs.step(session, p, RATE, i + request.warmup());
-            }
-            long start = System.nanoTime();
-            for (Plan p : step.plans()) {
-                for (int times = step.times(p); times > 0; times--) {
-                    session.step(p);
-                }
-            }
+            double took = FixedInputs.timed(session, step, RATE, i + request.warmup());
             if (i >= 0) {
-                ms[i] = (System.nanoTime() - start) / 1e6;
+                ms[i] = took;
             }
         }
         return ms;

@@ -18,7 +18,6 @@ import io.firn.report.Calibration;
 import io.firn.report.Confusion;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -91,12 +90,7 @@ public final class Classifier implements AutoCloseable {
     }
 
     private static Precision precision(String asked, Backend backend) {
-        String name = asked == null ? Precision.FP32.label() : asked.toLowerCase(Locale.ROOT);
-        if (name.equals("auto")) {
-            return backend.bestPrecision();
-        }
-        Range.oneOf("precision", name, Arrays.stream(Precision.values()).map(Precision::label).toList());
-        Precision p = Precision.valueOf(name.toUpperCase(Locale.ROOT));
+        Precision p = RunOptions.precision(asked == null ? Precision.FP32.label() : asked).orElseGet(backend::bestPrecision);
         backend.check(p);
         return p;
     }

@@ -5,6 +5,7 @@ import io.firn.graph.Counter;
 import io.firn.graph.Rates;
 import io.firn.graph.Value;
 import io.firn.plan.Plan;
+import io.firn.plan.WholeStep;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.random.RandomGenerator;
@@ -38,6 +39,18 @@ public final class FixedInputs {
             }
         }
         step(session, plan, rate, 0);
+    }
+
+    /** Milliseconds that the step takes whose number that is, from 0. */
+    public static double timed(Session session, WholeStep whole, double rate, int step) {
+        whole.plans().forEach(p -> step(session, p, rate, step));
+        long start = System.nanoTime();
+        for (Plan p : whole.plans()) {
+            for (int times = whole.times(p); times > 0; times--) {
+                session.step(p);
+            }
+        }
+        return (System.nanoTime() - start) / 1e6;
     }
 
     /** What differs between steps; the first is 0. */

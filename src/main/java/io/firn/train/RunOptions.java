@@ -1,6 +1,10 @@
 package io.firn.train;
 
+import io.firn.plan.Precision;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
 
 /**
  * How and where the run is carried out; apart from precision and seed, none of it changes what is learned.
@@ -15,11 +19,24 @@ import java.util.List;
  */
 public record RunOptions(String recipe, String precision, String device, int threads, long seed, boolean deterministic,
                          int checkpointEvery) {
-    private static final List<String> PRECISIONS = List.of("auto", "fp32", "tf32", "bf16", "fp16");
+    private static final String AUTO = "auto";
 
     public RunOptions {
-        Range.oneOf("precision", precision, PRECISIONS);
+        precision(precision);
         Range.atLeast("threads", threads, 1);
         Range.atLeast("checkpoint-every", checkpointEvery, 1);
+    }
+
+    /**
+     * What {@code --precision} says; empty for {@code auto}.
+     *
+     * @throws io.firn.error.UserError (usage) where it is neither that nor a precision's label
+     */
+    public static Optional<Precision> precision(String asked) {
+        String name = asked.strip().toLowerCase(Locale.ROOT);
+        List<String> allowed = new ArrayList<>(List.of(AUTO));
+        allowed.addAll(Precision.labels());
+        Range.oneOf("precision", name, allowed);
+        return Precision.of(name);
     }
 }

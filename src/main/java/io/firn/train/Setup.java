@@ -240,7 +240,7 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
 
     /** Of products and activations. */
     public Precision precision() {
-        return Precision.valueOf(options.run().precision().toUpperCase(Locale.ROOT));
+        return RunOptions.precision(options.run().precision()).orElseThrow();
     }
 
     /** The network for batches of that many images. */

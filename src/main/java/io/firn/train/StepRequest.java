@@ -63,6 +63,12 @@ public record StepRequest(Model model, Mode mode, String freeze, StepOptions opt
                 asked.text("deterministic").map(Boolean::parseBoolean).orElse(false), ranks);
     }
 
+    /** A step of that training with so much frozen: on its device, and on its data but for their size. */
+    public static StepRequest of(Setup s, String freeze) {
+        return new StepRequest(s.model(s.share()), Mode.TRAIN, freeze, StepOptions.of(s.options()),
+                s.options().run().deterministic(), Ranks.ONE);
+    }
+
     private static Set<String> trainingKeys() {
         Set<String> keys = new LinkedHashSet<>(List.of("freeze", "recipe"));
         keys.addAll(Config.keys(List.of(Recipe.class, UpdateOptions.class, VariationOptions.class)));

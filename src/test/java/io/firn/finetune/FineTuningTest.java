@@ -67,7 +67,8 @@ class FineTuningTest {
         assertThat(log.toString()).contains("--freeze until:layer2 (large and similar)", "fc starts as a ridge regression",
                 "replaces the file's", "are bit for bit what they were");
         assertThat(folder.resolve("run/advice.json")).exists();
-        assertThat(Files.readString(folder.resolve("run/config.toml"))).contains("start.safetensors", "freeze = 'until:layer2'");
+        assertThat(Files.readString(folder.resolve("run/config.toml"))).contains("start.safetensors", "freeze = 'until:layer2'",
+                "lr-decay-by-stage = 0.75");
         Firn.train(TrainRequest.of(new io.firn.train.TestConfigs(folder.resolve("run")).options(), folder.resolve("again")));
         var a = Safetensors.read(folder.resolve("run/weights.safetensors")).tensors();
         var b = Safetensors.read(folder.resolve("again/weights.safetensors")).tensors();
@@ -82,6 +83,15 @@ class FineTuningTest {
         assertThat(log.toString()).contains("as given: nothing is measured",
                 "--gradual: the head first, then 1:until:layer3, 2:until:layer2", "from epoch 2 on: --freeze until:layer2");
         assertThat(folder.resolve("run/advice.json")).doesNotExist();
+    }
+
+    @Test
+    void stagesNearTheInputLearnSlowerUnlessTheRateIsGiven() {
+        Config weights = Config.of(Map.of("init", "net.safetensors", "freeze", "until:layer3"));
+        assertThat(FineTuning.withStageRates(weights).text("lr-decay-by-stage")).contains("0.75");
+        assertThat(FineTuning.withStageRates(weights.with("lr-decay-by-stage", 1)).text("lr-decay-by-stage")).contains("1");
+        assertThat(FineTuning.withStageRates(weights.with("freeze", "head")).has("lr-decay-by-stage")).isFalse();
+        assertThat(FineTuning.withStageRates(weights.without("init")).has("lr-decay-by-stage")).isFalse();
     }
 
     @Test

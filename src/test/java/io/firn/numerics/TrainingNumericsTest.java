@@ -50,10 +50,15 @@ class TrainingNumericsTest {
     }
 
     /**
-     * What is frozen does not require gradients there, and its batch norms are in evaluation mode. Where less is trained,
-     * only in some seeds does rounding put a ReLU or a maximum on its other side, which moves a gradient by far more than
-     * rounding does; in PyTorch's run as in Firn's, and by chance. So of ResNets' later losses the least seed is held
-     * to PyTorch's least, and the median to PyTorch's largest; an error of Firn's would be in all of them.
+     * What is frozen does not require gradients there, and its batch norms are in evaluation mode.
+     *
+     * <p>Of ResNets' losses, PyTorch's own distance is measured in six runs of each seed, which differ in the order of their
+     * sums alone. In a step, some of a million inputs of ReLUs lie so near to 0 that rounding decides on their side, and the
+     * gradient with it; the losses that follow move by 1e-5 to 1e-4 instead of 1e-7. In which runs that happens is chance:
+     * of {@code resnet18} with {@code conv1,layer2,layer4.0.bn1}, seed 0, PyTorch's runs are 1.0e-7 to 1.3e-4 away, some
+     * with the very losses that Firn has. Within the first step, before any of that, activations of Firn are as near as
+     * PyTorch's (root mean square, relative, behind each block: 3.9e-7 to 1.8e-6 and 3.9e-7 to 1.9e-6; channels last
+     * 7.6e-7 to 3.9e-6), and the first update is held to a single run's. SiLU has no sides.
      */
     @ParameterizedTest
     @MethodSource("freezeSpecs")
@@ -62,13 +67,7 @@ class TrainingNumericsTest {
         String what = model + " with --freeze " + freeze;
         Compared c = compare(what, file, entries(file, model).stream()
                 .filter(e -> e.get("freeze").textValue().equals(freeze)).toList());
-        if (model.startsWith("resnet")) {
-            assertNear("least losses of " + what, least(c.firn), least(c.torch));
-            assertNear("losses of " + what, median(c.firn, Distances::losses),
-                    c.torch.stream().mapToDouble(Distances::losses).max().orElseThrow());
-        } else {
-            assertNear("losses of " + what, median(c.firn, Distances::losses), median(c.torch, Distances::losses));
-        }
+        assertNear("losses of " + what, median(c.firn, Distances::losses), median(c.torch, Distances::losses));
     }
 
     static List<Arguments> freezeSpecs() {
@@ -116,14 +115,12 @@ class TrainingNumericsTest {
         return sorted[sorted.length / 2];
     }
 
-    private static double least(List<Distances> seeds) {
-        return seeds.stream().mapToDouble(Distances::losses).min().orElseThrow();
-    }
-
     private static Distances torch(JsonNode entry) {
-        return new Distances(
-                largest(References.numbers(entry.get("losses_fp32")), References.numbers(entry.get("losses"))),
-                entry.get("update_error_fp32_by_sketch").doubleValue(), entry.get("running_error_fp32").doubleValue());
+        double losses = entry.has("losses_error_fp32")
+                ? Arrays.stream(References.numbers(entry.get("losses_error_fp32"))).max().orElseThrow()
+                : largest(References.numbers(entry.get("losses_fp32")), References.numbers(entry.get("losses")));
+        return new Distances(losses, entry.get("update_error_fp32_by_sketch").doubleValue(),
+                entry.get("running_error_fp32").doubleValue());
     }
 
     private static Distances run(JsonNode file, JsonNode entry) {
