@@ -157,7 +157,7 @@ class DocsCommandsTest {
         }
         return command.matches(".*--(device cuda|export-target).*") ? Optional.of("needs a GPU")
                 : command.contains("data fetch") ? Optional.of("fetches from the network")
-                : command.matches(".*submit --(status|cancel) .*") ? Optional.of("needs Slurm")
+                : command.matches(".*(submit --(status|cancel) |study .* --slurm ).*") ? Optional.of("needs Slurm")
                 : command.contains("./firn bundle") ? Optional.of("packs what Maven packaged: BundleTest runs it")
                 : Optional.empty();
     }
@@ -171,8 +171,7 @@ class DocsCommandsTest {
                     + (c.contains("--find-lr") ? " --batch 4" : "") + (c.contains(" advise ") ? " --no-timing" : "");
             case "bench" -> c.contains("--input") ? " --seconds 0.2" : " --steps 2 --warmup 1 --deterministic";
             case "selftest" -> c.contains("--resume") ? "" : " --models resnet20";
-            case "study" -> (c.contains("--dry-run") || c.contains("--fit") ? "" : " --dry-run")
-                    + (c.contains("--slurm") ? " --firn ./firn" : "");
+            case "study" -> c.contains("--dry-run") || c.contains("--fit") ? "" : " --dry-run";
             case "plan" -> c.contains("--target") && !c.contains("--engines") ? " --engines assume" : "";
             default -> "";
         };
