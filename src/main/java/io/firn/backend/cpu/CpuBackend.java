@@ -17,6 +17,7 @@ import io.firn.plan.Precision;
 import io.firn.plan.Program;
 import io.firn.plan.Target;
 import io.firn.plan.TuningTable;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
@@ -125,7 +126,7 @@ public final class CpuBackend implements Backend {
 
     @Override
     public Session load(Program program, Collectives ranks) {
-        return new CpuSession(this, program, ranks);
+        return new CpuSession(this, program, ranks, Path.of(System.getProperty("java.io.tmpdir")));
     }
 
     @Override

@@ -13,6 +13,7 @@ import io.firn.plan.Program;
 import io.firn.plan.Streams;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -23,7 +24,7 @@ import java.util.Optional;
 final class CpuSession implements Session {
     private final CpuBackend backend;
     private final Program program;
-    private final NativeArena state;
+    private final StateArena state;
     private final NativeArena scratch;
     private final Collectives ranks;
     /** Where collectives run; null where no plan has any. */
@@ -37,14 +38,15 @@ final class CpuSession implements Session {
     private record Loaded(Executable[] prepare, Executable[] step, Map<Launch, Executable> byLaunch) {
     }
 
-    CpuSession(CpuBackend backend, Program program, Collectives ranks) {
+    /** @param folder where states that no step reads may lie in a file */
+    CpuSession(CpuBackend backend, Program program, Collectives ranks, Path folder) {
         this.backend = backend;
         this.program = program;
         this.ranks = ranks;
         int most = program.plans().stream().mapToInt(CpuSession::collectives).max().orElse(0);
         collectives = most == 0 ? null : new CollectiveStream(most);
-        state = new NativeArena(program.state().bytes());
         scratch = new NativeArena(program.scratchBytes());
+        state = StateArena.of(program, folder);
         try {
             for (Plan plan : program.plans()) {
                 loaded.put(plan, bind(plan));
@@ -67,8 +69,13 @@ final class CpuSession implements Session {
         Map<Launch, Executable> byLaunch = new IdentityHashMap<>();
         try {
             for (Launch l : plan.prepare()) {
-                prepare.add(binder.bind(l));
-                byLaunch.put(l, prepare.getLast());
+                Executable e = binder.bind(l);
+                byLaunch.put(l, e);
+                List<Buffer> states = l.inputs().stream().filter(b -> b.arena() == Buffer.Arena.STATE).toList();
+                prepare.add(() -> {
+                    e.run();
+                    states.forEach(state::release);
+                });
             }
             for (Launch l : plan.launches()) {
                 Executable e = binder.bind(l);
@@ -76,8 +83,7 @@ final class CpuSession implements Session {
                 byLaunch.put(l, e);
             }
         } catch (RuntimeException | Error e) {
-            prepare.forEach(Executable::close);
-            step.forEach(Executable::close);
+            byLaunch.values().forEach(Executable::close);
             throw e;
         }
         return new Loaded(prepare.toArray(Executable[]::new), onStreams(plan.launches(), step), byLaunch);
@@ -161,12 +167,12 @@ final class CpuSession implements Session {
     public void readState(String name, float[] to) {
         Buffer b = stateBuffer(name, to);
         MemorySegment.copy(segment(b), ValueLayout.JAVA_FLOAT, 0, to, 0, to.length);
+        state.release(b);
     }
 
     @Override
     public void writeState(String name, float[] from) {
-        Buffer b = stateBuffer(name, from);
-        MemorySegment.copy(from, 0, segment(b), ValueLayout.JAVA_FLOAT, 0, from.length);
+        state.write(stateBuffer(name, from), from);
         entered = null;
     }
 
@@ -199,7 +205,8 @@ final class CpuSession implements Session {
     }
 
     private MemorySegment segment(Buffer b) {
-        return (b.arena() == Buffer.Arena.STATE ? state : scratch).segment(b.offset(), b.bytes());
+        return b.arena() == Buffer.Arena.STATE ? state.segment(b.offset(), b.bytes())
+                : scratch.segment(b.offset(), b.bytes());
     }
 
     @Override
@@ -214,8 +221,7 @@ final class CpuSession implements Session {
     private double[] unpacked(Buffer b) {
         Type dense = b.type();
         try (NativeArena copy = new NativeArena(dense.bytes())) {
-            long address = (b.arena() == Buffer.Arena.STATE ? state : scratch).address() + b.offset();
-            try (Reorder r = backend.reorder(new Tensor(address, b.type(), b.layout()),
+            try (Reorder r = backend.reorder(new Tensor(segment(b).address(), b.type(), b.layout()),
                     new Tensor(copy.address(), dense, Layout.DENSE))) {
                 r.run();
             }

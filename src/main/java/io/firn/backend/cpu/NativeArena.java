@@ -1,12 +1,7 @@
 package io.firn.backend.cpu;
 
 import io.firn.error.UserError;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 
 /**
  * A range of zeroed memory from the operating system, in huge pages where it has them (5 % of a step on the machine where
@@ -14,16 +9,6 @@ import java.lang.invoke.MethodHandle;
  */
 final class NativeArena implements AutoCloseable {
     private static final long HUGE_PAGE = 2L << 20;
-    private static final int READ_WRITE = 3;
-    private static final int PRIVATE_ANONYMOUS = 0x22;
-    private static final int ADVISE_HUGE_PAGE = 14;
-    private static final MethodHandle MMAP = handle("mmap", FunctionDescriptor.of(ValueLayout.JAVA_LONG,
-            ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_INT,
-            ValueLayout.JAVA_LONG));
-    private static final MethodHandle MADVISE = handle("madvise", FunctionDescriptor.of(ValueLayout.JAVA_INT,
-            ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG, ValueLayout.JAVA_INT));
-    private static final MethodHandle MUNMAP = handle("munmap", FunctionDescriptor.of(ValueLayout.JAVA_INT,
-            ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
 
     private final long mapped;
     private final long mappedBytes;
@@ -34,26 +19,12 @@ final class NativeArena implements AutoCloseable {
     NativeArena(long bytes) {
         this.bytes = bytes;
         mappedBytes = bytes + HUGE_PAGE;
-        try {
-            mapped = (long) MMAP.invokeExact(0L, mappedBytes, READ_WRITE, PRIVATE_ANONYMOUS, -1, 0L);
-            if (mapped == -1) {
-                throw UserError.memory("the system has no %,d MB for the plan; lower --batch or --resolution",
-                        bytes >> 20);
-            }
-            address = Math.ceilDiv(mapped, HUGE_PAGE) * HUGE_PAGE;
-            // Only advice: where it is refused, memory still works.
-            int ignored = (int) MADVISE.invokeExact(address, bytes, ADVISE_HUGE_PAGE);
-        } catch (UserError e) {
-            throw e;
-        } catch (Throwable t) {
-            throw new IllegalStateException("mmap", t);
+        mapped = Libc.mmap(0, mappedBytes, Libc.PRIVATE | Libc.ANONYMOUS, -1, 0);
+        if (mapped == -1) {
+            throw UserError.memory("the system has no %,d MB for the plan; lower --batch or --resolution", bytes >> 20);
         }
-    }
-
-    private static MethodHandle handle(String name, FunctionDescriptor type) {
-        Linker linker = Linker.nativeLinker();
-        SymbolLookup lookup = linker.defaultLookup();
-        return linker.downcallHandle(lookup.find(name).orElseThrow(), type);
+        address = Math.ceilDiv(mapped, HUGE_PAGE) * HUGE_PAGE;
+        Libc.madvise(address, bytes, Libc.ADVISE_HUGE_PAGES);
     }
 
     long address() {
@@ -70,19 +41,9 @@ final class NativeArena implements AutoCloseable {
 
     @Override
     public void close() {
-        if (closed) {
-            return;
-        }
-        closed = true;
-        try {
-            int status = (int) MUNMAP.invokeExact(mapped, mappedBytes);
-            if (status != 0) {
-                throw new IllegalStateException("munmap failed");
-            }
-        } catch (RuntimeException e) {
-            throw e;
-        } catch (Throwable t) {
-            throw new IllegalStateException("munmap", t);
+        if (!closed) {
+            closed = true;
+            Libc.munmap(mapped, mappedBytes);
         }
     }
 }
