@@ -27,6 +27,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 
 /**
  * Computes a network's first layers slice by slice of the batch, where nothing that they compute is needed again but the
@@ -109,17 +110,22 @@ final class SlicePass {
 
     /** How many nodes of the region are sliced: those up to the first narrow place after which no value is too large. */
     private int end() {
-        int narrow = 0;
-        for (int i = region.size(); i > 0; i--) {
-            Set<Value> crossing = crossing(region.subList(0, i));
-            if (crossing.size() == 1 && canBeJoined(crossing.iterator().next())) {
-                narrow = i;
-            }
-            if (region.get(i - 1).outputs().stream().anyMatch(v -> v.type().bytes() > limit) && narrow > 0) {
-                return narrow;
-            }
+        int last = region.size();
+        while (last > 0 && region.get(last - 1).outputs().stream().noneMatch(v -> v.type().bytes() > limit)) {
+            last--;
         }
-        return 0;
+        if (last == 0) {
+            return 0;
+        }
+        // After the last large value, else as near before it as can be.
+        return IntStream.concat(IntStream.rangeClosed(last, region.size()), IntStream.range(1, last).map(i -> -i).sorted()
+                .map(i -> -i)).filter(this::isNarrow).findFirst().orElse(0);
+    }
+
+    /** Whether a single value leaves the first nodes of the region, and can be joined. */
+    private boolean isNarrow(int nodes) {
+        Set<Value> crossing = crossing(region.subList(0, nodes));
+        return crossing.size() == 1 && canBeJoined(crossing.iterator().next());
     }
 
     /** Whether each image of it begins where a buffer may. */
