@@ -37,11 +37,11 @@ record Cell(String source, String target, int images, int seed, int classes, int
         return JSON.writeValueAsString(this) + "\n";
     }
 
-    /** All that are in the folder's files; a last line that was cut off counts as none. */
-    static List<Cell> read(Path folder) throws IOException {
+    /** All that are in the folder's {@code NAME-*.jsonl}; a last line that was cut off counts as none. */
+    static List<Cell> read(Path folder, String name) throws IOException {
         List<Cell> cells = new ArrayList<>();
         try (var files = Files.list(folder)) {
-            for (Path f : files.filter(f -> f.getFileName().toString().matches("cells.*\\.jsonl")).sorted().toList()) {
+            for (Path f : files.filter(f -> f.getFileName().toString().matches(name + "-.*\\.jsonl")).sorted().toList()) {
                 for (String line : Files.readString(f).split("\n")) {
                     if (line.endsWith("}")) {
                         cells.add(JSON.readValue(line, Cell.class));

@@ -26,7 +26,7 @@ import java.util.stream.Collectors;
 /**
  * How good the choice of {@code firn advise} is: small nets learn a part of the classes of real data and are fine-tuned on
  * others in every way. Writes a line for each cell, and goes on with what is there. {@code regret.sh} runs it;
- * {@code README.md} has the protocol.
+ * {@code README.md} has the protocol. With {@code --rates}, small samples are fine-tuned at other rates instead.
  */
 public final class Regret {
     private static final List<Integer> FIRST = List.of(0, 1, 2, 3, 4);
@@ -129,7 +129,7 @@ public final class Regret {
     }
 
     private void cells(String target, int images, int seed) throws IOException {
-        Set<String> done = Cell.read(output).stream().map(Cell::key).collect(Collectors.toSet());
+        Set<String> done = Cell.read(output, files()).stream().map(Cell::key).collect(Collectors.toSet());
         Path folder = output.resolve("part-" + part);
         Pictures sample = then.get(target).train().perClass(images, 1 + seed);
         Path data = sample.write(folder.resolve("data"));
@@ -188,8 +188,12 @@ public final class Regret {
         return tested(run, test);
     }
 
+    private String files() {
+        return rates.isEmpty() ? "cells" : "rates";
+    }
+
     private void write(Cell cell) throws IOException {
-        Files.writeString(output.resolve("cells-" + part + ".jsonl"), cell.line(), StandardOpenOption.CREATE,
+        Files.writeString(output.resolve(files() + "-" + part + ".jsonl"), cell.line(), StandardOpenOption.CREATE,
                 StandardOpenOption.APPEND);
         System.err.println(cell.key() + ": " + cell.accuracy() + ", advised " + cell.advised());
     }

@@ -34,10 +34,12 @@ public final class RegretTable {
             "always all", "always from scratch");
 
     private final List<Cell> cells;
+    private final List<Cell> otherRates;
     private final Map<String, Double> scratch = new HashMap<>();
     private final Model model;
 
-    private RegretTable(List<Cell> all) {
+    private RegretTable(List<Cell> all, List<Cell> otherRates) {
+        this.otherRates = otherRates;
         all.stream().filter(c -> c.source().equals(Cell.SCRATCH))
                 .forEach(c -> scratch.put(sample(c), c.accuracy().get("none")));
         cells = all.stream().filter(c -> !c.source().equals(Cell.SCRATCH) && scratch.containsKey(sample(c))).toList();
@@ -46,7 +48,8 @@ public final class RegretTable {
     }
 
     public static void main(String[] args) throws IOException {
-        new RegretTable(Cell.read(Path.of(args[0]))).print();
+        Path folder = Path.of(args[0]);
+        new RegretTable(Cell.read(folder, "cells"), Cell.read(folder, "rates")).print();
     }
 
     private static String sample(Cell c) {
@@ -125,6 +128,9 @@ public final class RegretTable {
         borders("nothing", all, cells);
         surface(all.gain());
         gains();
+        if (!otherRates.isEmpty()) {
+            rates();
+        }
         accuracies();
     }
 
@@ -219,6 +225,26 @@ public final class RegretTable {
         }
         Arrays.sort(means);
         return new double[] {means[DRAWS / 40], means[DRAWS - 1 - DRAWS / 40]};
+    }
+
+    /** Samples fine-tuned at other rates, beside the same ones at the usual rate and from scratch. */
+    private void rates() {
+        List<String> arms = List.of("until:layer2", "until:layer2 at 0.015", "until:layer2 at 0.05", "none", "none at 0.015",
+                "none at 0.05");
+        System.out.println("\n## At other rates\n\nTop-1 in %, mean over the samples that were fine-tuned at other rates.\n\n"
+                + "| images a class | samples | " + String.join(" | ", arms) + " | from scratch (at 0.05) |\n| --- | --- |"
+                + " --- |".repeat(arms.size() + 1));
+        Map<Integer, List<Cell>> bySize = otherRates.stream().collect(Collectors.groupingBy(Cell::images, TreeMap::new,
+                Collectors.toList()));
+        bySize.forEach((images, in) -> System.out.printf("| %d | %d | %s | %s |%n", images, in.size(), arms.stream()
+                .map(a -> points(in.stream().mapToDouble(c -> accuracy(c, a)).average().orElseThrow()))
+                .collect(Collectors.joining(" | ")), points(in.stream().mapToDouble(c -> scratch.get(sample(c))).average()
+                .orElseThrow())));
+    }
+
+    private double accuracy(Cell atOtherRates, String arm) {
+        return arm.contains(" at ") ? atOtherRates.accuracy().get(arm) : cells.stream()
+                .filter(c -> c.key().equals(atOtherRates.key())).findFirst().orElseThrow().accuracy().get(arm);
     }
 
     private void accuracies() {

@@ -120,6 +120,7 @@ public final class Derivatives {
             case Loss.SoftmaxCrossEntropyGrad l -> throw secondDerivative(n);
             case Clipping c -> throw noDerivative(n, "gradients are not differentiated");
             case Scaling s -> throw noDerivative(n, "a loss is scaled after differentiation");
+            case Slicing s -> throw noDerivative(n, "batches are sliced after differentiation");
             case Collective c -> throw noDerivative(n, "ranks exchange gradients, after differentiation");
             case Update u -> throw noDerivative(n, "an optimizer is not differentiated");
         }

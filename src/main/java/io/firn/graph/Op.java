@@ -7,7 +7,7 @@ import java.util.List;
  * What an op means is defined by the interpreter in {@code io.firn.oracle}; what its derivative is, by {@link Derivatives}.
  */
 public sealed interface Op permits Activation, Clipping, Collective, Conversion, Convolution, Drop, Elementwise, Gate,
-        Linear, Loss, Normalization, Pooling, Scaling, Shortcut, Update {
+        Linear, Loss, Normalization, Pooling, Scaling, Shortcut, Slicing, Update {
 
     /**
      * Types of the outputs.

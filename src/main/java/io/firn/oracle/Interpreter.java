@@ -16,6 +16,7 @@ import io.firn.graph.Pooling;
 import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
+import io.firn.graph.Slicing;
 import io.firn.graph.Type;
 import io.firn.graph.Update;
 import java.util.ArrayList;
@@ -70,6 +71,7 @@ public final class Interpreter {
             case Pooling p -> PoolingOracle.run(p, in, out);
             case Scaling s -> UpdateOracle.run(s, in);
             case Shortcut s -> List.of(PoolingOracle.run(s, in, out));
+            case Slicing s -> List.of(SlicingOracle.run(s, in));
             case Update u -> UpdateOracle.run(u, in);
         };
     }

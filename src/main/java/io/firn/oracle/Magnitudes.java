@@ -20,6 +20,7 @@ import io.firn.graph.Pooling;
 import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
+import io.firn.graph.Slicing;
 import io.firn.graph.Type;
 import io.firn.graph.Update;
 import io.firn.graph.Value;
@@ -114,6 +115,7 @@ public final class Magnitudes {
             case Gate g -> ofProducts(op, in);
             case Drop d -> ofSums(op, in);
             case Shortcut s -> ofSums(op, in);
+            case Slicing s -> ofSums(op, in);
             case Activation.Forward(Activation.Kind kind) -> List.of(activation(kind, in.getFirst(), out.getFirst()));
             case Activation.Grad(Activation.Kind kind) -> List.of(slope(kind, in.get(0), in.get(1), tolerance));
             case Conversion.Normalize n -> List.of(map(in.getFirst().shape(), (i, c) ->

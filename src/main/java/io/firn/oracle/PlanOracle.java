@@ -2,6 +2,7 @@ package io.firn.oracle;
 
 import io.firn.graph.Collective;
 import io.firn.graph.Op;
+import io.firn.graph.Slicing;
 import io.firn.graph.State;
 import io.firn.graph.Value;
 import io.firn.oracle.PlanMemory.Content;
@@ -188,6 +189,9 @@ public final class PlanOracle {
 
     /** A result may lie exactly where an operand does, but not across it: kernels read on while they write. */
     private static void checkInPlace(Launch l) {
+        if (l.subgraph().nodes().getFirst().op() instanceof Slicing.Cat) {
+            return; // what it joins lies in its place
+        }
         for (Buffer out : l.outputs()) {
             for (Buffer in : l.inputs()) {
                 boolean apart = in.arena() != out.arena() || in.end() <= out.offset() || out.end() <= in.offset();

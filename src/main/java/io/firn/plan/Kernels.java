@@ -5,6 +5,7 @@ import io.firn.graph.Node;
 import io.firn.graph.Value;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /**
@@ -40,6 +41,14 @@ public interface Kernels {
 
     /** Whether products want their weights in a layout of the library's own, written by a launch before. */
     boolean packsWeights(Node product);
+
+    /**
+     * How many bytes a value may have before frozen layers, whose values end with the next layer's, rather take the batch
+     * in slices ({@link SlicePass}); empty for never.
+     */
+    default OptionalLong slices() {
+        return OptionalLong.empty();
+    }
 
     /** In which layout each activation of the graph lies. */
     Layout activationLayout(Graph graph);

@@ -4,6 +4,7 @@ import io.firn.graph.Conversion;
 import io.firn.graph.Graph;
 import io.firn.graph.Node;
 import io.firn.graph.Phase;
+import io.firn.graph.Slicing;
 import io.firn.graph.State;
 import io.firn.graph.Value;
 import java.util.ArrayList;
@@ -113,7 +114,7 @@ final class LowerPass {
         Subgraph s = c.subgraph;
         List<Buffer> in = s.inputs().stream().map(buffers::get).toList();
         List<Buffer> out = s.outputs().stream().map(buffers::get).toList();
-        long bytes = in.stream().mapToLong(Buffer::bytes).sum() + out.stream().mapToLong(Buffer::bytes).sum();
+        long bytes = joins(s) ? 0 : in.stream().mapToLong(Buffer::bytes).sum() + out.stream().mapToLong(Buffer::bytes).sum();
         if (target.device() instanceof Target.Device.Gpu) {
             // What a first kernel leaves there for a second one crosses memory as well.
             bytes += 2 * c.candidate.workspace();
@@ -121,6 +122,11 @@ final class LowerPass {
         Phase phase = s.nodes().getFirst().phase();
         return new Launch(s.anchor().name(), phase, Streams.of(s), c.candidate.kernel(), s, in, out, c.candidate.workspace(),
                 workspaceOffset, s.flops(), bytes, estimate.milliseconds(s, bytes), c.reason);
+    }
+
+    /** Whether it moves nothing: what it joins is in its place. */
+    private static boolean joins(Subgraph s) {
+        return s.nodes().getFirst().op() instanceof Slicing.Cat;
     }
 
     /** Values that depend on nothing but states which this plan leaves as they are. */
@@ -171,7 +177,9 @@ final class LowerPass {
         int[] joins = Streams.joins(all.stream().map(Choice::subgraph).toList());
         keepForCollectives(all, joins, lastUse, false);
         placeStates();
-        Map<Value, Value> takenOver = takeOver(all, lasting, lastUse);
+        Map<Value, Part> parts = parts();
+        parts.forEach((v, p) -> firstUse.merge(p.whole, firstUse.get(v), Math::min));
+        Map<Value, Value> takenOver = takeOver(all, lasting, lastUse, parts.keySet());
         keepForCollectives(all, joins, lastUse, true);
 
         // A buffer lives until the last value that takes it over has been read.
@@ -180,7 +188,7 @@ final class LowerPass {
         List<Value> owners = new ArrayList<>();
         List<MemoryPass.Block> blocks = new ArrayList<>();
         firstUse.keySet().stream().sorted(Comparator.comparing(Value::id)).forEach(v -> {
-            if (buffers.containsKey(v) || takenOver.containsKey(v)) {
+            if (buffers.containsKey(v) || takenOver.containsKey(v) || parts.containsKey(v)) {
                 return;
             }
             int last = lastUse.getOrDefault(v, firstUse.get(v));
@@ -202,6 +210,10 @@ final class LowerPass {
             buffers.put(v, new Buffer(Buffer.Arena.SCRATCH, a.offsets()[i], v.type(),
                     layouts.getOrDefault(v, Layout.DENSE)));
         }
+        parts.forEach((v, p) -> {
+            Buffer whole = buffers.get(p.whole);
+            buffers.put(v, new Buffer(whole.arena(), whole.offset() + p.offset, v.type(), layouts.get(v)));
+        });
         for (Value v : takenOver.keySet()) {
             Buffer b = buffers.get(root(v, takenOver));
             buffers.put(v, new Buffer(b.arena(), b.offset(), v.type(), layouts.get(v)));
@@ -226,6 +238,23 @@ final class LowerPass {
         }
     }
 
+    /** Where a slice's result lies in the batch that is joined of it. */
+    private record Part(Value whole, long offset) {
+    }
+
+    /** What is joined is written to where it is read after. */
+    private Map<Value, Part> parts() {
+        Map<Value, Part> parts = new LinkedHashMap<>();
+        for (Node n : graph.nodes()) {
+            long offset = 0;
+            for (Value v : n.op() instanceof Slicing.Cat ? n.inputs() : List.<Value>of()) {
+                parts.put(v, new Part(n.output(), offset));
+                offset += layouts.get(v).bytes(v.type());
+            }
+        }
+        return parts;
+    }
+
     /** States lie where the program has them; what replaces a state is written over it. */
     private void placeStates() {
         for (State s : graph.states()) {
@@ -245,14 +274,15 @@ final class LowerPass {
     }
 
     /** Which results are written over an operand that ends with their launch, where the kernel can do that. */
-    private Map<Value, Value> takeOver(List<Choice> all, Set<Value> lasting, Map<Value, Integer> lastUse) {
+    private Map<Value, Value> takeOver(List<Choice> all, Set<Value> lasting, Map<Value, Integer> lastUse,
+                                       Set<Value> parts) {
         Map<Value, Value> taken = new LinkedHashMap<>();
         for (int i = 0; i < all.size(); i++) {
             Choice c = all.get(i);
             Set<Value> used = new HashSet<>();
             for (int o = 0; o < c.subgraph.outputs().size(); o++) {
                 Value out = c.subgraph.outputs().get(o);
-                if (buffers.containsKey(out) || lasting.contains(out)) {
+                if (buffers.containsKey(out) || lasting.contains(out) || parts.contains(out)) {
                     continue;
                 }
                 int launch = i;

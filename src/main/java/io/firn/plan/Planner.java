@@ -62,6 +62,7 @@ public final class Planner {
         passes.add(new Pass("split batch norm", g -> SplitPass.run(g, r.syncedRanks())));
         passes.add(new Pass("recompute", g -> RecomputePass.run(g, kernels)));
         passes.add(new Pass("pack", g -> PackPass.run(g, kernels)));
+        passes.add(new Pass("slice", g -> SlicePass.run(g, kernels)));
         return passes;
     }
 

@@ -1,6 +1,7 @@
 package io.firn.plan;
 
 import io.firn.graph.Op;
+import io.firn.graph.Slicing;
 import io.firn.graph.State;
 import io.firn.graph.Value;
 import java.util.HashMap;
@@ -78,7 +79,7 @@ final class VerifyPass {
             for (int j = 0; j < i; j++) {
                 Op.check(!overlap(out, l.outputs().get(j)), "two results of %s overlap", l.name());
             }
-            for (Buffer operand : l.inputs()) {
+            for (Buffer operand : l.subgraph().nodes().getFirst().op() instanceof Slicing.Cat ? joined(l) : l.inputs()) {
                 Op.check(!overlap(out, operand) || operand.offset() == out.offset() && operand.bytes() == out.bytes(),
                         "a result of %s overlaps an operand in part", l.name());
             }
@@ -86,6 +87,19 @@ final class VerifyPass {
         for (int i = 0; i < l.outputs().size(); i++) {
             put(l.subgraph().outputs().get(i), l.outputs().get(i));
         }
+    }
+
+    /** Operands to be checked like others: none, where each lies in the result where it belongs. */
+    private static List<Buffer> joined(Launch l) {
+        Buffer out = l.outputs().getFirst();
+        long at = out.offset();
+        for (Buffer in : l.inputs()) {
+            Op.check(in.arena() == out.arena() && in.layout().equals(out.layout()) && in.offset() == at,
+                    "%s lies at %s, which is not its place in %s", l.name(), in, out);
+            at = in.end();
+        }
+        Op.check(at == out.end(), "what %s joins is not all of %s", l.name(), out);
+        return List.of();
     }
 
     /** While a collective may be under way, no other launch writes what it reads or touches what it writes. */

@@ -69,8 +69,9 @@ public final class Bench {
      * @throws UserError for options that make no sense and where the memory does not suffice
      */
     public static BenchReport run(Request request, Devices devices) {
-        ResidentMemory idle = ResidentMemory.now();
         try (Backend backend = devices.open(request.device(), request.threads())) {
+            // As of a framework that has been imported.
+            ResidentMemory idle = ResidentMemory.now();
             Precision precision = request.precision().apply(backend);
             Tuned tuned = request.step().plan(backend, precision, p -> {
                 checkMemory(backend, request, p);

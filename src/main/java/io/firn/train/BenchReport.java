@@ -11,7 +11,7 @@ import java.util.function.DoubleUnaryOperator;
  * @param microBatches  of so many images each, whose mean gradient a step takes
  * @param mode          {@code train} or {@code infer}
  * @param stepMs        milliseconds of a step
- * @param memoryBytes   resident memory of the process beyond what it had before the device's library was loaded
+ * @param memoryBytes   resident memory of the process beyond what it had when the device's library had been loaded
  * @param rooflineShare the least time that the step's launches could take at the machine's peaks, one by one, as a share
  *                      of the median step; above 1 where operands stay in caches
  * @param steps         that were timed

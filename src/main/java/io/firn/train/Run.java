@@ -106,8 +106,9 @@ public final class Run {
         Run run = new Run(request, Team.ALONE);
         Setup s = Setup.of(request.asked(), request.devices(), run::say);
         try (var backend = s.backend()) {
-            Tuned tuned = run.plan(s, Optional.empty());
+            // Weights that do not fit are told before kernels are measured.
             InitialStates init = InitialStates.of(s, run::say);
+            Tuned tuned = run.plan(s, Optional.empty());
             Path folder = request.output().orElseGet(() -> request.folder("-lr"));
             try (Session session = backend.load(tuned.program())) {
                 init.write(session);
@@ -124,8 +125,9 @@ public final class Run {
         Setup s = Setup.of(request.asked(), request.devices(), 0, this::say);
         try (var backend = s.backend()) {
             checkPhases(s);
-            Tuned tuned = plan(s.during(s.phase(0)), Optional.empty());
+            // Weights that do not fit are told before kernels are measured.
             InitialStates init = InitialStates.of(s, this::say);
+            Tuned tuned = plan(s.during(s.phase(0)), Optional.empty());
             try (RunFolder folder = RunFolder.open(root, request.resume())) {
                 return train(s, tuned, folder, init::write, Position.START);
             }

@@ -21,6 +21,7 @@ import io.firn.graph.Pooling;
 import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
+import io.firn.graph.Slicing;
 import io.firn.graph.Update;
 import io.firn.graph.Value;
 import java.util.HashMap;
@@ -76,7 +77,7 @@ final class OnnxGraph {
             case Gate.Scale _ -> node("Mul", n, of(n.input(0)), of(n.input(1)));
             case Shortcut.Pad p -> shortcut(n, p);
             case Convolution _, Normalization _, Activation _, Pooling _, Linear _, Gate _, Shortcut _, Conversion _, Loss _,
-                 Clipping _, Scaling _, Update _, Collective _ ->
+                 Clipping _, Scaling _, Slicing _, Update _, Collective _ ->
                     throw new IllegalArgumentException(n + " is no part of an inference network");
         }
     }

@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.stream.Collectors;
 import java.util.zip.ZipEntry;
+import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
 
 /**
@@ -81,8 +82,9 @@ final class TorchFile {
                 in.skipNBytes(skip);
                 return Channels.newChannel(in);
             }, size), messages);
-        } catch (IllegalArgumentException e) {
-            throw new Malformed("a damaged zip archive: %s", quote(String.valueOf(e.getMessage())));
+        } catch (ZipException | IllegalArgumentException e) {
+            throw new Malformed("a zip archive that is cut short or damaged (%s): get the file again",
+                    quote(String.valueOf(e.getMessage())));
         }
     }
 

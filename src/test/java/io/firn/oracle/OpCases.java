@@ -19,6 +19,7 @@ import io.firn.graph.Rates;
 import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
+import io.firn.graph.Slicing;
 import io.firn.graph.Type;
 import io.firn.graph.Update;
 import java.util.ArrayList;
@@ -110,7 +111,8 @@ public final class OpCases {
                 of(new Pooling.GlobalAverage(), X, x),
                 of(new Pooling.GlobalAverageGrad(x.type()), NONE, normal(2, 3)),
                 of(new Shortcut.Pad(2, 7), X, x), of(new Shortcut.Pad(1, 3), X, x),
-                of(new Shortcut.PadGrad(2, 3, 7, 8), NONE, normal(2, 7, 4, 4)));
+                of(new Shortcut.PadGrad(2, 3, 7, 8), NONE, normal(2, 7, 4, 4)),
+                of(new Slicing.Narrow(1, 1), NONE, x), of(new Slicing.Cat(), NONE, normal(1, 3, 2, 2), normal(2, 3, 2, 2)));
     }
 
     private static List<OpCase> ends() {

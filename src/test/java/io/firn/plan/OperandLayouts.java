@@ -7,6 +7,7 @@ import io.firn.graph.Convolution;
 import io.firn.graph.Linear;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
+import io.firn.graph.Slicing;
 import io.firn.graph.Type;
 import io.firn.graph.Update;
 import io.firn.graph.Value;
@@ -19,7 +20,7 @@ final class OperandLayouts {
     /** Of an input of a subgraph, by the first node that reads it. */
     static Layout input(Subgraph s, Value v, Layout activations) {
         Node reader = s.nodes().stream().filter(n -> n.inputs().contains(v)).findFirst().orElseThrow();
-        if (reader.op() instanceof Conversion.Normalize) {
+        if (reader.op() instanceof Conversion.Normalize || reader.op() instanceof Slicing.Narrow) {
             return Layout.NHWC;
         }
         boolean weight = switch (reader.op()) {
@@ -39,6 +40,9 @@ final class OperandLayouts {
     /** Of an output of a subgraph. */
     static Layout output(Subgraph s, Value v, Layout activations) {
         Node writer = s.nodes().stream().filter(n -> n.outputs().contains(v)).findFirst().orElseThrow();
+        if (writer.op() instanceof Slicing.Narrow) {
+            return Layout.NHWC;
+        }
         boolean weight = switch (writer.op()) {
             case Convolution.Wgrad w -> true;
             case Linear l -> true;

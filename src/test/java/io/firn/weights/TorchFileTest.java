@@ -11,6 +11,7 @@ import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -239,6 +240,7 @@ class TorchFileTest {
         }
         refused(Files.write(folder.resolve("other"), bytes.toByteArray()), "without data.pkl");
         byte[] big = Files.readAllBytes(resource("state.pth"));
+        refused(Files.write(folder.resolve("half"), Arrays.copyOf(big, big.length / 2)), "cut short or damaged");
         String text = new String(big, StandardCharsets.ISO_8859_1).replace("little", "bigger");
         refused(Files.write(folder.resolve("endian"), text.getBytes(StandardCharsets.ISO_8859_1)), "big-endian");
         refused(Files.write(folder.resolve("plain"), new byte[]{(byte) 0x80, 4, '}', '.'}), "not of torch.save");

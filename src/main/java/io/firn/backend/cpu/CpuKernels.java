@@ -15,6 +15,7 @@ import io.firn.graph.Op;
 import io.firn.graph.Pooling;
 import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
+import io.firn.graph.Slicing;
 import io.firn.graph.Update;
 import io.firn.graph.Value;
 import io.firn.plan.Candidate;
@@ -30,6 +31,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /** What the CPU computes and how: oneDNN for products and pooling, own kernels for all that is bound by memory. */
@@ -39,6 +41,8 @@ final class CpuKernels implements Kernels {
     /** Raised when own kernels that compete with the library's are added or become faster: what was measured before is stale. */
     private static final int OWN_KERNELS = 2;
     private static final int LARGEST_OWN_DEPTHWISE = 7;
+    /** Of frozen layers, in bytes: what follows then finds most of it in the processor's cache. */
+    private static final long LARGEST_VALUE = 20L << 20;
 
     private final Descriptors descriptors;
     private final TuningTable table;
@@ -103,6 +107,11 @@ final class CpuKernels implements Kernels {
     @Override
     public boolean packsWeights(Node n) {
         return n.op() instanceof Convolution && !ownDepthwise(n) && !ownGray(n);
+    }
+
+    @Override
+    public OptionalLong slices() {
+        return OptionalLong.of(LARGEST_VALUE);
     }
 
     /** oneDNN has no good weight gradient for depthwise kernels of 5, and none better than ours for 3. */
@@ -266,6 +275,7 @@ final class CpuKernels implements Kernels {
             case Linear l -> Layout.DENSE;
             case Normalization.FoldWeight f -> Layout.DENSE;
             case Convolution.Wgrad w -> v.dtype() == DType.F32 && v.shape().dim(1) == 1 ? Layout.DENSE : activation(v, layout);
+            case Slicing.Narrow s -> v.dtype() == DType.U8 ? Layout.NHWC : activation(v, layout);
             case Conversion.Normalize c -> v.dtype() == DType.U8 ? Layout.NHWC : activation(v, layout);
             default -> activation(v, layout);
         };

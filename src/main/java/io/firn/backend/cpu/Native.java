@@ -1,8 +1,9 @@
 package io.firn.backend.cpu;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** Single numbers at raw addresses. */
+/** Single numbers and bytes at raw addresses. */
 final class Native {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
@@ -33,6 +34,10 @@ final class Native {
 
     static int getByte(long address) {
         return Simd.MEMORY.get(ValueLayout.JAVA_BYTE, address) & 0xFF;
+    }
+
+    static void copy(long from, long to, long bytes) {
+        MemorySegment.copy(Simd.MEMORY, from, Simd.MEMORY, to, bytes);
     }
 
     static void zero(long address, long bytes) {

@@ -9,6 +9,7 @@ import io.firn.graph.Loss;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
 import io.firn.graph.Shortcut;
+import io.firn.graph.Slicing;
 import io.firn.graph.Value;
 import java.util.List;
 import java.util.function.Function;
@@ -37,6 +38,9 @@ final class SmallKernels {
             case Linear.BiasGrad b -> new BiasGradKernel(in.getFirst(), out);
             case Loss l -> new LossKernel(l, in, out, workers);
             case Shortcut s -> new ShortcutKernel(s, in.getFirst(), out, workers);
+            case Slicing.Narrow s -> narrow(s, in.getFirst(), out);
+            // What is joined lies in its place already.
+            case Slicing.Cat c -> () -> { };
             case Normalization.Affine a -> {
                 VectorStage stage = new VectorStage(n, bind, null);
                 yield () -> stage.run(0, n.output().shape().dim(0));
@@ -52,6 +56,13 @@ final class SmallKernels {
 
     private static Runnable flat(Tensor out, Workers workers, FlatLoops.Range range) {
         return new FlatLoops.Launch(out.type().shape().elements(), workers, range);
+    }
+
+    /** Images lie one after the other in every layout. */
+    private static Runnable narrow(Slicing.Narrow op, Tensor in, Tensor out) {
+        long bytes = out.layout().bytes(out.type());
+        long from = in.address() + bytes / op.length() * op.start();
+        return () -> Native.copy(from, out.address(), bytes);
     }
 
     /** A task is a filter. */

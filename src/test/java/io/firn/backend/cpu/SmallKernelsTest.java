@@ -14,6 +14,7 @@ import io.firn.graph.Normalization;
 import io.firn.graph.Op;
 import io.firn.graph.Rates;
 import io.firn.graph.Shape;
+import io.firn.graph.Slicing;
 import io.firn.graph.Shortcut;
 import io.firn.graph.Type;
 import io.firn.oracle.Interpreter;
@@ -107,6 +108,16 @@ class SmallKernelsTest {
             assertThat(factor.read()).containsExactly(0);
             assertThat(norm.read()).containsExactly(Double.NaN);
         }
+    }
+
+    @Test
+    void takesSlices() {
+        for (DType dtype : List.of(DType.F32, DType.BF16)) {
+            for (Layout layout : List.of(Layout.NHWC, Layout.BLOCKED16)) {
+                check(new Slicing.Narrow(2, 3), layout, 0, new Type(dtype, Shape.of(6, 22, 7, 5)));
+            }
+        }
+        check(new Slicing.Narrow(0, 1), Layout.NHWC, 0, new Type(DType.U8, Shape.of(2, 3, 7, 5)));
     }
 
     @Test
