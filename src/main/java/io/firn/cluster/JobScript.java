@@ -12,7 +12,8 @@ import java.util.regex.Pattern;
  * again (2 to 5) or a cancellation.
  */
 final class JobScript {
-    private static final String ON_EACH_NODE = "srun --nodes=$SLURM_JOB_NUM_NODES --ntasks=$SLURM_JOB_NUM_NODES --ntasks-per-node=1";
+    private static final String ON_EACH_NODE =
+            "srun --nodes=$SLURM_JOB_NUM_NODES --ntasks=$SLURM_JOB_NUM_NODES --ntasks-per-node=1";
     private static final Pattern PLAIN = Pattern.compile("[A-Za-z0-9_@%+=:,./-]+");
 
     private JobScript() {
@@ -88,7 +89,8 @@ final class JobScript {
         return """
                 stage=${TMPDIR:-/tmp}/firn-$SLURM_JOB_ID
                 %s \\
-                  bash -c 'mkdir -p "$1" && tar -xf "$2" -C "$1" --strip-components=1' - "$stage" %s || exit 1""".formatted(ON_EACH_NODE, quoted(archive));
+                  bash -c 'mkdir -p "$1" && tar -xf "$2" -C "$1" --strip-components=1' - "$stage" %s || exit 1""".formatted(
+                ON_EACH_NODE, quoted(archive));
     }
 
     private static String folder(Submission s) {

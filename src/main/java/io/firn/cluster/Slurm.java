@@ -90,7 +90,7 @@ public record Slurm(String prefix, Duration patience) {
 
     /** Slurm would let a job wait for ever that wants more nodes than there are. */
     private void checkNodes(Submission s) {
-        if (s.nodes() == 1 || s.choosesCluster()) {
+        if (s.nodes() == 1 || s.choosesCluster() || System.getenv("SBATCH_PARTITION") != null) {
             return;
         }
         List<String> asked = s.partitions();

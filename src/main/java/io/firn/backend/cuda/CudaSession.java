@@ -243,7 +243,8 @@ final class CudaSession implements Session {
 
     /** What ended another rank has no place here. */
     private UserError told(UserError e, String where) {
-        return ranks.isPresent() && ranks.get().isOfOthers(e) ? e : new UserError(e.kind(), where + ": " + e.getMessage()).causedBy(e);
+        return ranks.isPresent() && ranks.get().isOfOthers(e) ? e
+                : new UserError(e.kind(), where + ": " + e.getMessage()).causedBy(e);
     }
 
     @Override
