@@ -1,6 +1,5 @@
 package io.firn.backend;
 
-import io.firn.error.UserError;
 import io.firn.plan.Kernels;
 import io.firn.plan.PlanRequest;
 import io.firn.plan.Planner;
@@ -58,19 +57,19 @@ public interface Backend extends AutoCloseable {
      *
      * @throws io.firn.error.UserError (memory) where there is not enough
      */
-    Session load(Program program);
+    default Session load(Program program) {
+        return load(program, Collectives.ALONE);
+    }
+
+    /** The same for one of several ranks, of which all load it. */
+    Session load(Program program, Collectives ranks);
 
     /**
-     * The same for one of several ranks.
+     * Refuses to be one of several ranks where it has nothing to exchange through.
      *
-     * @throws io.firn.error.UserError (usage) where the device cannot exchange anything
+     * @throws io.firn.error.UserError that says what is missing
      */
-    default Session load(Program program, Collectives ranks) {
-        if (ranks.ranks() > 1) {
-            throw UserError.usage("%s trains on a single rank only: exchanging gradients is planned for it, but not yet "
-                    + "driven", target().name());
-        }
-        return load(program);
+    default void checkRanks() {
     }
 
     /** Measures what this device reaches at best: about half a second of all its threads. */

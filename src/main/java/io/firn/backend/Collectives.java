@@ -23,6 +23,11 @@ public interface Collectives {
         }
 
         @Override
+        public Watch watch() {
+            return Watch.NOBODY;
+        }
+
+        @Override
         public Runnable allReduce(List<MemorySegment> pieces, float factor) {
             throw new IllegalStateException("a single rank reduces nothing");
         }
@@ -38,6 +43,9 @@ public interface Collectives {
 
     /** How many there are. */
     int ranks();
+
+    /** What a device looks at that carries out exchanges by itself, in the order in which all ranks do. */
+    Watch watch();
 
     /**
      * Prepares an exchange that replaces each f32 element of these pieces of native memory by {@code factor} times its sum

@@ -4,7 +4,8 @@ import picocli.CommandLine.Option;
 
 /** Where a training computes, and what makes it repeatable. {@link AskedOptions} reads the values. */
 final class PlaceMixin {
-    @Option(names = "--device", paramLabel = "auto|cpu|cuda[:N]", description = "Where to compute (default: auto).")
+    @Option(names = "--device", paramLabel = "auto|cpu|cuda[:N]",
+            description = "Where to compute (default: auto); train takes several GPUs, a rank each: cuda:0,1.")
     private String device;
 
     @Option(names = "--seed", paramLabel = "N", description = "Of weights, order, augmentation and dropout (default: 0).")

@@ -87,7 +87,7 @@ final class PlanText {
     }
 
     private static String exchanged(Exchanged e) {
-        return String.format(Locale.ROOT, "%n%,d ranks: %d all-reduces of %s bytes; each rank sends %s bytes a batch (%s)%n"
+        return String.format(Locale.ROOT, "%n%,d ranks: %d all-reduces of %s bytes; each rank sends %s bytes a step (%s)%n"
                 + "predicted, not measured: %s ms, of which %s ms are not hidden; efficiency %.1f %%%n", e.ranks(), e.launches(),
                 Console.count(e.bytes()), Console.count(e.wireBytes()), e.network(), ms(e.ms()), ms(e.exposedMs()),
                 100 * e.efficiency());

@@ -5,7 +5,7 @@ import picocli.CommandLine.Option;
 /** How many ranks train together. {@link AskedOptions} reads the values. */
 final class RanksMixin {
     @Option(names = "--ranks", paramLabel = "N",
-            description = "Ranks in this process that share each batch (default: 1, or as many as Slurm or torchrun started).")
+            description = "Ranks in this process that share each batch (default: 1; as many as --device lists, or as Slurm or torchrun started).")
     private Integer ranks;
 
     @Option(names = "--sync-bn",

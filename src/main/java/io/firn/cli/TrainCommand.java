@@ -30,6 +30,7 @@ import picocli.CommandLine.Spec;
                 "  firn train --data photos/ --val-split 0.1 --model efficientnet_b0 --output runs/photos",
                 "  firn train --resume --output runs/photos",
                 "  firn train --data photos/ --model resnet50 --ranks 2 --sync-bn --batch 64",
+                "  firn train --data photos/ --model resnet50 --device cuda:0,1 --batch 512",
                 "  firn train --data photos/ --model resnet50 --ui"})
 final class TrainCommand implements Runnable {
     @Mixin

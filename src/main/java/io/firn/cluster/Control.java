@@ -1,5 +1,6 @@
 package io.firn.cluster;
 
+import io.firn.backend.Watch;
 import io.firn.error.UserError;
 import java.io.BufferedInputStream;
 import java.io.IOException;
@@ -35,9 +36,10 @@ final class Control implements Watch, AutoCloseable {
     }
 
     @Override
-    public synchronized void enters(long exchange) {
-        own = new Line.Beat(exchange, true, own.busy());
+    public synchronized long enters() {
+        own = new Line.Beat(own.exchange() + 1, true, own.busy());
         movedNs = System.nanoTime();
+        return own.exchange();
     }
 
     @Override

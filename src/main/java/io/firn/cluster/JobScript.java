@@ -12,6 +12,7 @@ import java.util.regex.Pattern;
  * again (2 to 5) or a cancellation.
  */
 final class JobScript {
+    private static final String ON_EACH_NODE = "srun --nodes=$SLURM_JOB_NUM_NODES --ntasks=$SLURM_JOB_NUM_NODES --ntasks-per-node=1";
     private static final Pattern PLAIN = Pattern.compile("[A-Za-z0-9_@%+=:,./-]+");
 
     private JobScript() {
@@ -59,6 +60,7 @@ final class JobScript {
                 # A trapped signal ends a wait before its time.
                 while kill -0 $step 2>/dev/null; do wait $step; code=$?; done
                 echo "end with code $code at $(date '+%F %T')\"""");
+        s.archive().ifPresent(_ -> lines.add("timeout 30 " + ON_EACH_NODE + " rm -rf \"$stage\""));
         lines.add("if [ -z \"$cancelled\" ] && [ \"${SLURM_RESTART_COUNT:-0}\" -lt " + s.maxRestarts() + " ]; then");
         lines.add("  case $code in");
         lines.add("    75) scontrol requeue \"$SLURM_JOB_ID\" ;;");
@@ -85,8 +87,8 @@ final class JobScript {
     private static String staging(String archive) {
         return """
                 stage=${TMPDIR:-/tmp}/firn-$SLURM_JOB_ID
-                srun --nodes=$SLURM_JOB_NUM_NODES --ntasks=$SLURM_JOB_NUM_NODES --ntasks-per-node=1 \\
-                  bash -c 'mkdir -p "$1" && tar -xf "$2" -C "$1" --strip-components=1' - "$stage" %s || exit 1""".formatted(quoted(archive));
+                %s \\
+                  bash -c 'mkdir -p "$1" && tar -xf "$2" -C "$1" --strip-components=1' - "$stage" %s || exit 1""".formatted(ON_EACH_NODE, quoted(archive));
     }
 
     private static String folder(Submission s) {

@@ -13,9 +13,10 @@ import java.util.regex.Pattern;
  * @param ranks how many
  * @param host  of rank 0
  * @param port  where rank 0 awaits the others
+ * @param local this process's number among those of its machine
  * @param job   what the job's processes have in common, so that no other job's are taken for them
  */
-public record Place(int rank, int ranks, String host, int port, String job) {
+public record Place(int rank, int ranks, int local, String host, int port, String job) {
     private static final Pattern FIRST_HOST = Pattern.compile("([^\\[,]+)(?:\\[(\\d+)[^]]*])?([^,]*).*");
 
     public Place {
@@ -36,7 +37,7 @@ public record Place(int rank, int ranks, String host, int port, String job) {
             // torchrun's agent may keep the port for itself, and then tells so.
             int own = Boolean.parseBoolean(env.getOrDefault("TORCHELASTIC_USE_AGENT_STORE", "")) ? 1 : 0;
             return ranks == 1 ? Optional.empty() : Optional.of(new Place(number(env, "RANK"), ranks,
-                    needed(env, "MASTER_ADDR"), number(env, "MASTER_PORT") + own,
+                    local(env, "LOCAL_RANK"), needed(env, "MASTER_ADDR"), number(env, "MASTER_PORT") + own,
                     "%s.%s".formatted(env.getOrDefault("TORCHELASTIC_RUN_ID", ""),
                             env.getOrDefault("TORCHELASTIC_RESTART_COUNT", ""))));
         }
@@ -48,7 +49,8 @@ public record Place(int rank, int ranks, String host, int port, String job) {
         String host = env.containsKey("MASTER_ADDR") ? env.get("MASTER_ADDR") : firstHost(needed(env, "SLURM_STEP_NODELIST"));
         int port = env.containsKey("MASTER_PORT") ? number(env, "MASTER_PORT")
                 : 20_000 + Math.floorMod(job.hashCode(), 10_000);
-        return Optional.of(new Place(number(env, "SLURM_PROCID"), number(env, "SLURM_STEP_NUM_TASKS"), host, port,
+        return Optional.of(new Place(number(env, "SLURM_PROCID"), number(env, "SLURM_STEP_NUM_TASKS"), local(env, "SLURM_LOCALID"),
+                host, port,
                 "%s.%s.%s".formatted(job, env.getOrDefault("SLURM_STEP_ID", ""), env.getOrDefault("SLURM_RESTART_COUNT", "0"))));
     }
 
@@ -67,6 +69,10 @@ public record Place(int rank, int ranks, String host, int port, String job) {
             throw UserError.usage("%s is not set: this process is one of several ranks, but cannot find rank 0", name);
         }
         return value;
+    }
+
+    private static int local(Map<String, String> env, String name) {
+        return env.containsKey(name) ? number(env, name) : 0;
     }
 
     private static int number(Map<String, String> env, String name) {

@@ -1,7 +1,9 @@
 package io.firn.cluster;
 
+import io.firn.backend.cuda.CudaDriver;
 import io.firn.error.UserError;
 import io.firn.train.Config;
+import io.firn.train.Devices;
 import io.firn.train.Run;
 import io.firn.train.RunSummary;
 import io.firn.train.TrainOptions;
@@ -17,6 +19,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,6 +31,8 @@ import org.slf4j.LoggerFactory;
 public final class Ranked {
     private static final Pattern DEVICES = Pattern.compile("cuda:(\\d+(?:,\\d+)+)");
 
+    private static final Pattern ONE_GPU = Pattern.compile("cuda:\\d+");
+
     private static final Logger LOG = LoggerFactory.getLogger(Ranked.class);
 
     private Ranked() {
@@ -36,8 +41,16 @@ public final class Ranked {
     /** What decides how ranks wait for each other, and how many there are. */
     private record Asked(Integer ranks, Integer rankTimeout, String device) {
         private List<String> devices() {
-            var m = DEVICES.matcher(device == null ? "" : device);
-            return m.matches() ? Arrays.stream(m.group(1).split(",")).map(n -> "cuda:" + n).toList() : List.of();
+            return device == null ? List.of() : Ranked.devices(device);
+        }
+
+        /** Two ranks on one GPU cannot exchange anything. */
+        private void checkDevices(int ranks) {
+            List<String> list = devices();
+            if (list.stream().distinct().count() < list.size() || ranks > 1 && device != null && ONE_GPU.matcher(device).matches()) {
+                throw UserError.usage("--device %s for %d ranks: each needs a GPU of its own, such as --device cuda:0,1", device,
+                        ranks);
+            }
         }
 
         private Limits limits() {
@@ -59,14 +72,17 @@ public final class Ranked {
             if (asked.ranks() != null && asked.ranks() != ranks && request.asked().has("ranks")) {
                 throw UserError.usage("--ranks %d, but Slurm or torchrun has started %d; leave --ranks out", asked.ranks(), ranks);
             }
+            int gpu = gpu(place.get());
             try (TcpTeam team = TcpTeam.join(place.get(), asked.limits())) {
-                return Run.train(place.get().rank() == 0 ? with(request, ranks, request.asked()) : quiet(request, request.signals()), team);
+                TrainRequest r = with(request, ranks, request.asked(), device -> Devices.ofRank(device, gpu));
+                return Run.train(place.get().rank() == 0 ? r : quiet(r, request.signals()), team);
             }
         }
         int ranks = asked.devices().isEmpty() ? asked.ranks() == null ? 1 : asked.ranks() : asked.devices().size();
         if (!asked.devices().isEmpty() && asked.ranks() != null && asked.ranks() != ranks) {
             throw UserError.usage("--ranks %d with --device %s: a rank a device; leave --ranks out", asked.ranks(), asked.device());
         }
+        asked.checkDevices(ranks);
         return ranks == 1 ? Run.train(request) : threads(request, asked, ranks);
     }
 
@@ -86,8 +102,8 @@ public final class Ranked {
         List<Thread> others = new ArrayList<>();
         try (ServerSocket door = new ServerSocket(0, ranks, InetAddress.getLoopbackAddress())) {
             for (int r = 1; r < ranks; r++) {
-                Place place = new Place(r, ranks, "127.0.0.1", door.getLocalPort(), "threads");
-                TrainRequest follower = quiet(with(request, ranks, device(own, asked, r)), false);
+                Place place = new Place(r, ranks, r, "127.0.0.1", door.getLocalPort(), "threads");
+                TrainRequest follower = quiet(with(request, ranks, own, device -> device(device, place.rank())), false);
                 others.add(Thread.ofPlatform().daemon().name("firn-rank-" + r).start(() -> {
                     try (TcpTeam team = TcpTeam.join(place, asked.limits())) {
                         Run.train(follower, team);
@@ -97,9 +113,9 @@ public final class Ranked {
                     }
                 }));
             }
-            Place first = new Place(0, ranks, "127.0.0.1", door.getLocalPort(), "threads");
+            Place first = new Place(0, ranks, 0, "127.0.0.1", door.getLocalPort(), "threads");
             try (TcpTeam team = TcpTeam.lead(first, asked.limits(), door)) {
-                return Run.train(with(request, ranks, device(own, asked, 0)), team);
+                return Run.train(with(request, ranks, own, device -> device(device, 0)), team);
             }
         } catch (IOException e) {
             throw UserError.other("the ranks cannot meet: %s", e.getMessage()).causedBy(e);
@@ -116,12 +132,27 @@ public final class Ranked {
         }
     }
 
-    private static Config device(Config own, Asked asked, int rank) {
-        return asked.devices().isEmpty() ? own : own.with("device", asked.devices().get(rank));
+    /** The devices of a list; empty where it is none. */
+    private static List<String> devices(String device) {
+        var m = DEVICES.matcher(device);
+        return m.matches() ? Arrays.stream(m.group(1).split(",")).map(n -> "cuda:" + n).toList() : List.of();
     }
 
-    private static TrainRequest with(TrainRequest r, int ranks, Config asked) {
-        return new TrainRequest(asked.with("ranks", ranks), r.output(), r.resume(), r.signals(), r.devices(), r.log(),
+    /** What a rank in a thread computes on. */
+    private static String device(String device, int rank) {
+        List<String> list = devices(device);
+        return list.isEmpty() ? Devices.ofRank(device, rank) : list.get(rank);
+    }
+
+    /** Slurm may show each rank the GPU that is its own and no other; elsewhere each takes its own among the machine's. */
+    private static int gpu(Place place) {
+        return CudaDriver.probe().gpus().size() == 1 ? 0 : place.local();
+    }
+
+    /** @param own the rank's own device, of the one or the list that is asked for */
+    private static TrainRequest with(TrainRequest r, int ranks, Config asked, UnaryOperator<String> own) {
+        Devices devices = (device, threads) -> r.devices().open(own.apply(device), threads);
+        return new TrainRequest(asked.with("ranks", ranks), r.output(), r.resume(), r.signals(), devices, r.log(),
                 r.command(), r.view());
     }
 

@@ -1,6 +1,7 @@
 package io.firn.cluster;
 
 import io.firn.backend.Collectives;
+import io.firn.backend.Watch;
 import io.firn.error.UserError;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -36,7 +37,8 @@ final class Ring implements Collectives, AutoCloseable {
     private final MemorySegment in = arena.allocate(BUFFER, 64);
     private final ByteBuffer sending = out.asByteBuffer();
     private final ByteBuffer receiving = in.asByteBuffer();
-    private long exchanges;
+    /** The number of the one that is on. */
+    private long exchange;
 
     /** @param watch knows why a rank is gone, and is told of progress */
     Ring(int rank, int ranks, SocketChannel previous, SocketChannel next, Watch watch) throws IOException {
@@ -63,6 +65,11 @@ final class Ring implements Collectives, AutoCloseable {
     }
 
     @Override
+    public Watch watch() {
+        return watch;
+    }
+
+    @Override
     public Runnable allReduce(List<MemorySegment> list, float factor) {
         Pieces pieces = new Pieces(list);
         return () -> exchange(() -> allReduce(pieces, factor));
@@ -80,8 +87,7 @@ final class Ring implements Collectives, AutoCloseable {
     }
 
     private void exchange(Exchange e) {
-        exchanges++;
-        watch.enters(exchanges);
+        exchange = watch.enters();
         try {
             e.run();
         } catch (IOException failed) {
@@ -137,7 +143,7 @@ final class Ring implements Collectives, AutoCloseable {
         boolean isHeaderDue = receive >= 0;
         sending.clear();
         if (send >= 0) {
-            sending.putLong(exchanges).putLong(send);
+            sending.putLong(exchange).putLong(send);
         }
         sending.flip();
         receiving.clear();
@@ -171,11 +177,11 @@ final class Ring implements Collectives, AutoCloseable {
         }
     }
 
-    private void check(long exchange, long bytes, long expected) {
-        if (exchange != exchanges || bytes != expected) {
+    private void check(long number, long bytes, long expected) {
+        if (number != exchange || bytes != expected) {
             throw UserError.other("rank %d is at exchange %d of %d bytes, and rank %d at %d of %d: they do not run the same "
-                    + "plan; give all ranks the same program", Math.floorMod(rank - 1, ranks), exchange, bytes, rank,
-                    exchanges, expected);
+                    + "plan; give all ranks the same program", Math.floorMod(rank - 1, ranks), number, bytes, rank,
+                    exchange, expected);
         }
     }
 

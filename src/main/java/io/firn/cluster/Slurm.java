@@ -8,6 +8,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,16 +49,59 @@ public record Slurm(String prefix, Duration patience) {
             throw UserError.other("%s is being run by job %s; wait for it, cancel it by firn submit --cancel %1$s, or choose "
                     + "another --output", s.run(), job);
         });
+        checkNodes(s);
+        List<Path> made = missing(folder);
+        Path script = folder.resolve("next.sh");
         try {
             Files.createDirectories(folder);
+            AtomicFile.write(script, JobScript.of(s).getBytes(StandardCharsets.UTF_8));
+            String job = submit(script);
+            Files.move(script, folder.resolve("job.sh"), StandardCopyOption.REPLACE_EXISTING);
+            AtomicFile.write(folder.resolve(JOB), (job + "\n").getBytes(StandardCharsets.UTF_8));
+            return job;
         } catch (IOException e) {
-            throw UserError.other("%s cannot be written: %s", folder, e.getMessage()).causedBy(e);
+            throw UserError.other("%s cannot be written: %s", folder, AtomicFile.reason(e)).causedBy(e);
+        } catch (UserError refused) {
+            remove(script, made, refused);
+            throw refused;
         }
-        Path script = folder.resolve("job.sh");
-        AtomicFile.write(script, JobScript.of(s).getBytes(StandardCharsets.UTF_8));
-        String job = submit(script);
-        AtomicFile.write(folder.resolve(JOB), (job + "\n").getBytes(StandardCharsets.UTF_8));
-        return job;
+    }
+
+    /** What of a folder is not there yet, the innermost first. */
+    private static List<Path> missing(Path folder) {
+        List<Path> missing = new ArrayList<>();
+        for (Path p = folder; p != null && !Files.exists(p); p = p.getParent()) {
+            missing.add(p);
+        }
+        return missing;
+    }
+
+    /** Leaves nothing of a job that Slurm did not take. */
+    private static void remove(Path script, List<Path> made, UserError refused) {
+        try {
+            Files.deleteIfExists(script);
+            for (Path p : made) {
+                Files.deleteIfExists(p);
+            }
+        } catch (IOException e) {
+            refused.addSuppressed(e);
+        }
+    }
+
+    /** Slurm would let a job wait for ever that wants more nodes than there are. */
+    private void checkNodes(Submission s) {
+        if (s.nodes() == 1 || s.choosesCluster()) {
+            return;
+        }
+        List<String> asked = s.partitions();
+        Map<String, Integer> nodes = new LinkedHashMap<>();
+        nodes().stream().filter(n -> asked.isEmpty() ? n.isDefault() : asked.contains(n.partition()))
+                .forEach(n -> nodes.merge(n.partition(), 1, Integer::sum));
+        if (!nodes.isEmpty() && nodes.values().stream().allMatch(n -> n < s.nodes())) {
+            throw UserError.usage("--nodes %d: the job would wait for ever, since partition %s; ask for fewer, or for another "
+                    + "partition by --sbatch=--partition=NAME (sinfo lists them)", s.nodes(), String.join(", ", nodes.entrySet()
+                    .stream().map(e -> "%s has %d".formatted(e.getKey(), e.getValue())).toList()));
+        }
     }
 
     /**
@@ -103,15 +147,19 @@ public record Slurm(String prefix, Duration patience) {
         call(Stream.concat(Stream.of("scancel", "--signal=TERM"), running.stream()).toArray(String[]::new));
     }
 
-    /** Where a task of this user's stands, and why. */
-    record Standing(String state, String reason) {
+    /**
+     * Where a task of this user's stands.
+     *
+     * @param script that was submitted
+     */
+    record Standing(String state, String script) {
     }
 
     /** All tasks of this user's that Slurm knows, one that has ended not long ago among them, by number. */
     Map<String, Standing> standings() {
         Map<String, Standing> all = new LinkedHashMap<>();
-        call("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T|%r").lines()
-                .map(l -> l.strip().split("\\|", -1)).filter(f -> f.length == 3).forEach(f -> all.put(f[0], new Standing(f[1], f[2])));
+        call("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T|%o").lines()
+                .map(l -> l.strip().split("\\|", 3)).filter(f -> f.length == 3).forEach(f -> all.put(f[0], new Standing(f[1], f[2])));
         return all;
     }
 

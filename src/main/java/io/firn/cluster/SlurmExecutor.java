@@ -12,6 +12,7 @@ import io.firn.weights.AtomicFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -21,6 +22,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * A study's runs as jobs of Slurm: those that are started together and need the same memory as one array, in the order in
@@ -30,6 +32,9 @@ import java.util.stream.Collectors;
 final class SlurmExecutor implements Executor {
     private static final JsonMapper JSON = JsonMapper.builder().build();
     private static final String JOBS = "jobs.json";
+    /** Of a batch: its script, and what its tasks are. */
+    private static final String SCRIPT = ".sh";
+    private static final String LIST = ".list";
     private static final int NAP_MS = 200;
     private static final double PROGRESS_SECONDS = 1;
     /** Of one array, whose tasks Slurm numbers up to 1000 by default. */
@@ -87,6 +92,27 @@ final class SlurmExecutor implements Executor {
                     : new LinkedHashMap<>();
         } catch (IOException e) {
             throw UserError.data("%s cannot be used: %s", folder, AtomicFile.reason(e)).causedBy(e);
+        }
+        recover();
+    }
+
+    /** Follows jobs too that an earlier process has submitted, but did not live to write down. */
+    private void recover() {
+        try (Stream<Path> files = Files.list(folder)) {
+            if (files.noneMatch(f -> f.toString().endsWith(LIST))) {
+                return;
+            }
+            for (Map.Entry<String, Slurm.Standing> e : site.slurm().standings().entrySet()) {
+                Path script = Path.of(e.getValue().script());
+                String state = e.getValue().state();
+                if (folder.equals(script.getParent()) && (WAITING.contains(state) || LIVE.contains(state))) {
+                    int task = Integer.parseInt(e.getKey().substring(e.getKey().indexOf('_') + 1));
+                    String line = Files.readAllLines(folder.resolve(script.getFileName().toString().replace(SCRIPT, LIST))).get(task);
+                    jobs.putIfAbsent(line.split(" ")[0], e.getKey());
+                }
+            }
+        } catch (IOException | NumberFormatException | IndexOutOfBoundsException | InvalidPathException e) {
+            throw UserError.data("%s: its scripts are not those of the jobs in the queue: %s", folder, e.getMessage()).causedBy(e);
         }
     }
 
@@ -171,8 +197,8 @@ final class SlurmExecutor implements Executor {
             list.append(ArrayScript.line(t.name(), run.words(), run.log()));
             delete(code(t.name()));
         }
-        AtomicFile.write(folder.resolve(batch + ".list"), list.toString().getBytes(StandardCharsets.UTF_8));
-        Path script = folder.resolve(batch + ".sh");
+        AtomicFile.write(folder.resolve(batch + LIST), list.toString().getBytes(StandardCharsets.UTF_8));
+        Path script = folder.resolve(batch + SCRIPT);
         AtomicFile.write(script, ArrayScript.of(site, folder, batch, tasks.size(), memory).getBytes(StandardCharsets.UTF_8));
         String job = site.slurm().submit(script);
         for (int i = 0; i < tasks.size(); i++) {

@@ -2,11 +2,13 @@ package io.firn.cluster;
 
 import io.firn.error.UserError;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * A command of Firn to run on a Slurm cluster.
@@ -105,5 +107,28 @@ public record Submission(List<String> command, Path run, String program, Optiona
 
     int ranks() {
         return nodes * ranksPerNode;
+    }
+
+    /** Those of the cluster that the job may run in; empty where only the default one. */
+    List<String> partitions() {
+        return values("--partition", "-p").stream().flatMap(v -> Stream.of(v.split(","))).toList();
+    }
+
+    /** Whether it goes to other clusters than the one that is asked here. */
+    boolean choosesCluster() {
+        return !values("--clusters", "--cluster", "-M").isEmpty();
+    }
+
+    /** What sbatch's further options give for one that has several names. */
+    private List<String> values(String... names) {
+        List<String> values = new ArrayList<>();
+        for (String option : more) {
+            for (String name : names) {
+                if (option.startsWith(name)) {
+                    values.add(option.substring(name.length()).replaceFirst("^[= ]+", ""));
+                }
+            }
+        }
+        return values;
     }
 }

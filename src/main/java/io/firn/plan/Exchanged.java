@@ -2,8 +2,9 @@ package io.firn.plan;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import io.firn.graph.Collective;
-import java.util.List;
 import java.util.Optional;
+import java.util.function.ToLongFunction;
+import java.util.stream.Stream;
 
 /**
  * What the ranks exchange in a step, as a plan predicts it: bytes are exact, times are not measured.
@@ -20,17 +21,25 @@ import java.util.Optional;
 public record Exchanged(int ranks, int launches, long bytes, @JsonProperty("wire_bytes") long wireBytes, double ms,
                         @JsonProperty("exposed_ms") double exposedMs, double efficiency, String network) {
 
-    /** Of a plan; empty where it is a single rank's. */
-    static Optional<Exchanged> of(Plan plan) {
-        List<Launch> all = plan.launches().stream().filter(l -> l.stream() == Streams.COLLECTIVES).toList();
-        if (all.isEmpty()) {
-            return Optional.empty();
-        }
-        int ranks = ((Collective) all.getFirst().subgraph().nodes().getFirst().op()).ranks();
-        long wire = all.stream().mapToLong(l -> Network.wireBytes(Estimate.payload(l.subgraph()), ranks)).sum();
-        double ms = all.stream().mapToDouble(Launch::predictedMs).sum();
-        double alone = plan.launches().stream().filter(l -> l.stream() == Streams.COMPUTE).mapToDouble(Launch::predictedMs).sum();
-        return Optional.of(new Exchanged(ranks, all.size(), all.stream().mapToLong(l -> Estimate.payload(l.subgraph())).sum(),
-                wire, ms, plan.predictedMs() - alone, alone / plan.predictedMs(), Network.of(plan.target()).source()));
+    /** Of a whole step, all its micro-batches included; empty where it is a single rank's. */
+    static Optional<Exchanged> of(WholeStep step) {
+        Optional<Collective> one = step.plans().stream().flatMap(p -> on(p, Streams.COLLECTIVES))
+                .map(l -> (Collective) l.subgraph().nodes().getFirst().op()).findFirst();
+        return one.map(Collective::ranks).map(ranks -> {
+            double alone = step.sum(p -> on(p, Streams.COMPUTE).mapToDouble(Launch::predictedMs).sum());
+            double ms = step.sum(p -> on(p, Streams.COLLECTIVES).mapToDouble(Launch::predictedMs).sum());
+            return new Exchanged(ranks, (int) sum(step, _ -> 1), sum(step, l -> Estimate.payload(l.subgraph())),
+                    sum(step, l -> Network.wireBytes(Estimate.payload(l.subgraph()), ranks)), ms, step.predictedMs() - alone,
+                    alone / step.predictedMs(), Network.of(step.plan().target()).source());
+        });
+    }
+
+    private static Stream<Launch> on(Plan plan, int stream) {
+        return plan.launches().stream().filter(l -> l.stream() == stream);
+    }
+
+    /** What is so much of each collective, of all that a step runs. */
+    private static long sum(WholeStep step, ToLongFunction<Launch> of) {
+        return step.plans().stream().mapToLong(p -> step.times(p) * on(p, Streams.COLLECTIVES).mapToLong(of).sum()).sum();
     }
 }

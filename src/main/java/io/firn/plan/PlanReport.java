@@ -92,7 +92,7 @@ public record PlanReport(String model, String target, String kernels, String rat
         return new PlanReport(model, plan.target().name(), plan.catalogue(), plan.target().rates().source(),
                 plan.precision().label(), plan.batch(), resolution(plan), step.times(), elements(parameters), elements(trained),
                 new Flops(forward, step.flops() - forward), PlanMemory.of(program, plan), step.predictedMs(), steps(step),
-                removed, Exchanged.of(plan).orElse(null));
+                removed, Exchanged.of(step).orElse(null));
     }
 
     private static Removed removed(WholeStep whole, WholeStep step, long memory) {

@@ -39,6 +39,16 @@ public interface Devices {
         throw UserError.usage("--device %s: there is auto, cpu and cuda[:N]", device);
     }
 
+    /**
+     * The device of one of several ranks of a machine, where no number was given: a GPU each.
+     *
+     * @param device {@code auto}, {@code cpu} or {@code cuda[:N]}
+     * @param number of the GPU that is this rank's
+     */
+    static String ofRank(String device, int number) {
+        return device.equals("cuda") || device.equals("auto") && whyNoCuda().isEmpty() ? "cuda:" + number : device;
+    }
+
     /** Why the first GPU cannot be used, one line; empty where it can. */
     static String whyNoCuda() {
         return CudaBackend.problem(0);

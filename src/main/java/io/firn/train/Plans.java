@@ -47,7 +47,12 @@ final class Plans {
 
     /** A step with images of the network's own resolution. */
     static WholeStep step(Setup s, Program program) {
-        return StepOptions.of(s.options()).step(program, training(s, s.options().net().resolution()));
+        return step(s, program, s.options().net().resolution());
+    }
+
+    /** A step with images of one of the run's resolutions. */
+    static WholeStep step(Setup s, Program program, int resolution) {
+        return StepOptions.of(s.options()).step(program, training(s, resolution));
     }
 
     /**

@@ -6,6 +6,8 @@ import io.firn.graph.State;
 import io.firn.plan.Plan;
 import io.firn.plan.Program;
 import io.firn.plan.WholeStep;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Consumer;
 
 /**
@@ -14,9 +16,9 @@ import java.util.function.Consumer;
  * @param model        its name
  * @param parameters   scalars that could be trained
  * @param multiplyAdds of one image's forward pass
- * @param flops        of a training step, at the network's own resolution
+ * @param flops        of a training step; where resolutions change, the mean over the training's steps
  * @param bytes        of memory: both arenas, the loader's buffers and what a training has beside them
- * @param trainMs      of a training step, predicted
+ * @param trainMs      of a training step, predicted; a mean likewise
  * @param evaluateMs   of an epoch's validation, predicted; 0 without one
  * @param steps        of the whole training
  * @param epochs       begun
@@ -36,7 +38,7 @@ public record Price(String model, int batch, int resolution, long parameters, lo
         try (Backend backend = s.backend()) {
             Tuned tuned = measure ? Plans.tuned(s) : Plans.known(s);
             Program program = tuned.program();
-            WholeStep step = Plans.step(s, program);
+            Mean step = Mean.of(s, program);
             long steps = s.totalSteps();
             double evaluateMs = s.validation().map(v -> {
                 Plan evaluate = program.plan(Plans.EVALUATE);
@@ -45,8 +47,30 @@ public record Price(String model, int batch, int resolution, long parameters, lo
             long parameters = program.state().states().values().stream().filter(p -> p.kind() == State.Kind.PARAMETER)
                     .mapToLong(p -> p.value().shape().elements()).sum();
             return new Price(s.options().net().model(), s.options().recipe().batch(), s.options().net().resolution(), parameters,
-                    s.model(1).multiplyAdds(), step.flops(), Plans.bytes(s, program), step.predictedMs(), evaluateMs,
+                    s.model(1).multiplyAdds(), Math.round(step.flops), Plans.bytes(s, program), step.ms, evaluateMs,
                     steps, Math.ceilDiv(steps, s.stepsPerEpoch()));
+        }
+    }
+
+    /** Of all steps, whatever the resolution of their images. */
+    private record Mean(double flops, double ms) {
+        static Mean of(Setup s, Program program) {
+            Map<Integer, Long> steps = new TreeMap<>();
+            long left = s.totalSteps();
+            for (int epoch = 0; left > 0; epoch++) {
+                long n = Math.min(left, s.stepsPerEpoch());
+                steps.merge(s.resolution(epoch), n, Long::sum);
+                left -= n;
+            }
+            double flops = 0;
+            double ms = 0;
+            for (Map.Entry<Integer, Long> e : steps.entrySet()) {
+                WholeStep step = Plans.step(s, program, e.getKey());
+                double share = (double) e.getValue() / s.totalSteps();
+                flops += share * step.flops();
+                ms += share * step.predictedMs();
+            }
+            return new Mean(flops, ms);
         }
     }
 

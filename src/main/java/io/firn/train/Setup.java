@@ -109,6 +109,9 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
         Setup setup = new Setup(options, train, splits.validation(), classes, backend, rank, 0);
         setup.checkShares();
         backend.check(setup.precision());
+        if (options.together().ranks() > 1) {
+            backend.checkRanks();
+        }
         setup.checkSteps();
         if (asked.text("batch").orElse("").equals("auto")) {
             int fits = Plans.largestBatch(setup, setup.share());

@@ -1,6 +1,7 @@
 package io.firn.cli;
 
 import io.firn.backend.Backend;
+import io.firn.backend.Collectives;
 import io.firn.backend.Peaks;
 import io.firn.backend.Session;
 import io.firn.backend.Tuned;
@@ -103,7 +104,7 @@ final class PlainDevice implements Backend {
     }
 
     @Override
-    public Session load(Program program) {
+    public Session load(Program program, Collectives ranks) {
         throw new UnsupportedOperationException();
     }
 

@@ -1,6 +1,7 @@
 package io.firn.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import io.firn.backend.cuda.CudaKernels;
 import io.firn.backend.cuda.CudaTarget;
@@ -33,14 +34,17 @@ class ClusterPageTest {
 
     /** Of a model's step on that many GPUs. */
     private record Case(String model, int ranks, boolean syncNorms) {
-        String row() {
+        PlanReport report(Map<String, Object> options) {
             Target target = CudaTarget.of("h100", _ -> List.of());
             Model m = Models.build(model, ModelOptions.defaults().withBatch(SHARE));
-            StepRequest request = StepRequest.of(m, StepRequest.Mode.TRAIN, Config.of(Map.of()),
-                    Ranks.of(ranks, syncNorms));
+            StepRequest request = StepRequest.of(m, StepRequest.Mode.TRAIN, Config.of(options), Ranks.of(ranks, syncNorms));
             Program program = new Planner(target, CudaKernels.unchecked()).plan(request.planned(Precision.BF16)
                     .toArray(PlanRequest[]::new));
-            PlanReport report = PlanReport.of(model, program, request.step(program), Optional.empty());
+            return PlanReport.of(model, program, request.step(program), Optional.empty());
+        }
+
+        String row() {
+            PlanReport report = report(Map.of());
             Exchanged e = report.exchanged();
             return String.format(Locale.ROOT, "| %s%s | %,d | %d | %.1f | %.2f | %.2f | %.2f | %.1f %% |", model,
                     syncNorms ? ", `--sync-bn`" : "", ranks, e.launches(), e.wireBytes() / 1e6, report.predictedMs(), e.ms(),
@@ -57,6 +61,19 @@ class ClusterPageTest {
             // What a better plan changes a little is no reason to print the page anew.
             assertThat(page).as("write: " + predicted).anyMatch(line -> isAbout(predicted, line));
         }
+    }
+
+    /** Each micro-batch's gradients are exchanged: figures are those of a step, which is several of them. */
+    @Test
+    void aStepOfSeveralBatches() {
+        Case c = new Case("resnet20", 8, false);
+        Exchanged one = c.report(Map.of()).exchanged();
+        Exchanged three = c.report(Map.of("grad-accumulation", 3)).exchanged();
+        assertThat(three.launches()).isEqualTo(3 * one.launches());
+        assertThat(three.bytes()).isEqualTo(3 * one.bytes());
+        assertThat(three.wireBytes()).isEqualTo(3 * one.wireBytes());
+        assertThat(three.ms()).isCloseTo(3 * one.ms(), within(1e-9));
+        assertThat(three.efficiency()).isBetween(0.0, 1.0);
     }
 
     private static boolean isAbout(String row, String line) {

@@ -18,6 +18,7 @@ final class FakeSlurm {
         this.folder = Files.createDirectories(folder);
         Files.createDirectories(folder.resolve("queue"));
         Files.createDirectories(folder.resolve("pids"));
+        Files.createDirectories(folder.resolve("scripts"));
         String here = "cd " + folder + "\n";
         command("sbatch", here + """
                 if [ -e full ]; then
@@ -28,6 +29,7 @@ final class FakeSlurm {
                 n=$(( $(cat next 2>/dev/null || echo 16) + 1 ))
                 echo $n >next
                 echo "$2" >>submitted
+                echo "$2" >scripts/$n
                 for i in $(seq 0 $(sed -n 's/^#SBATCH --array=0-//p' "$2")); do
                   echo PENDING >queue/${n}_$i
                   (
@@ -44,7 +46,7 @@ final class FakeSlurm {
                 echo "$n;cluster"
                 """);
         command("srun", "echo $$ >" + folder + "/pids/$FAKE.step; exec \"$@\"");
-        command("squeue", here + "for j in $(ls queue); do echo \"$j|$(cat queue/$j)|None\"; done");
+        command("squeue", here + "for j in $(ls queue); do echo \"$j|$(cat queue/$j)|$(cat scripts/${j%_*})\"; done");
         command("scancel", here + """
                 echo "$@" >>scancels
                 which=step

@@ -62,7 +62,8 @@ class JobScriptTest {
                 Optional.of(Path.of("/soft ware/firn.tar.gz")), 1, 1, 4, 0, Optional.empty(), Optional.empty(), 60, 0, List.of());
         String script = JobScript.of(s);
         assertThat(check(script)).isEmpty();
-        assertThat(script).contains("\"$stage\" '/soft ware/firn.tar.gz' || exit 1", "firn=$stage/bin/firn\n", "#SBATCH --gres=gpu:4")
+        assertThat(script).contains("\"$stage\" '/soft ware/firn.tar.gz' || exit 1", "firn=$stage/bin/firn\n", "#SBATCH --gres=gpu:4",
+                "--ntasks-per-node=1 rm -rf \"$stage\"\n")
                 .doesNotContain("--time", "--output /r --resume");
     }
 

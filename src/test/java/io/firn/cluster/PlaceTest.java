@@ -11,9 +11,10 @@ import org.junit.jupiter.api.Test;
 /** What the environment says about a process's place among ranks. */
 class PlaceTest {
     private static final Map<String, String> TORCHRUN = Map.of("RANK", "3", "WORLD_SIZE", "8", "MASTER_ADDR", "n1",
-            "MASTER_PORT", "29500", "TORCHELASTIC_RUN_ID", "job");
+            "MASTER_PORT", "29500", "LOCAL_RANK", "1", "TORCHELASTIC_RUN_ID", "job");
     private static final Map<String, String> SLURM = Map.of("SLURM_PROCID", "1", "SLURM_STEP_NUM_TASKS", "4",
-            "SLURM_NTASKS", "4", "SLURM_JOB_ID", "17", "SLURM_STEP_ID", "0", "SLURM_STEP_NODELIST", "node[03-05,9],x");
+            "SLURM_NTASKS", "4", "SLURM_JOB_ID", "17", "SLURM_STEP_ID", "0", "SLURM_LOCALID", "1",
+            "SLURM_STEP_NODELIST", "node[03-05,9],x");
 
     private static Map<String, String> with(Map<String, String> env, String... changes) {
         Map<String, String> all = new HashMap<>(env);
@@ -29,7 +30,7 @@ class PlaceTest {
 
     @Test
     void torchrun() {
-        assertThat(Place.of(TORCHRUN)).contains(new Place(3, 8, "n1", 29500, "job."));
+        assertThat(Place.of(TORCHRUN)).contains(new Place(3, 8, 1, "n1", 29500, "job."));
         assertThat(Place.of(with(TORCHRUN, "TORCHELASTIC_USE_AGENT_STORE", "True")).orElseThrow().port()).isEqualTo(29501);
         assertThat(Place.of(with(TORCHRUN, "WORLD_SIZE", "1", "RANK", "0"))).isEmpty();
     }
@@ -37,7 +38,8 @@ class PlaceTest {
     @Test
     void slurm() {
         Place p = Place.of(SLURM).orElseThrow();
-        assertThat(p).returns(1, Place::rank).returns(4, Place::ranks).returns("node03", Place::host);
+        assertThat(p).returns(1, Place::rank).returns(4, Place::ranks).returns("node03", Place::host).returns(1, Place::local);
+        assertThat(Place.of(with(SLURM, "SLURM_LOCALID", null)).orElseThrow().local()).isZero();
         assertThat(p.port()).isBetween(20_000, 29_999);
         assertThat(Place.of(with(SLURM, "MASTER_ADDR", "10.0.0.1", "MASTER_PORT", "4242")).orElseThrow())
                 .returns("10.0.0.1", Place::host).returns(4242, Place::port);

@@ -4,18 +4,28 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.firn.Firn;
+import io.firn.backend.cuda.SimulatedGpu;
+import io.firn.backend.cuda.SimulatedWire;
+import io.firn.backend.cuda.kernels.Shim;
 import io.firn.error.UserError;
+import io.firn.train.Config;
 import io.firn.train.RunSummary;
 import io.firn.train.TinyData;
 import io.firn.train.TrainRequest;
 import io.firn.weights.Safetensors;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -84,6 +94,34 @@ class RankedTrainingTest {
         }
     }
 
+    private TrainRequest onGpus(String run, SimulatedWire wire, Object... options) {
+        AtomicInteger opened = new AtomicInteger();
+        return new TrainRequest(Config.of(options(options)), Optional.of(folder.resolve(run)), false, false, (device, _) -> {
+            assertThat(device).matches("cuda|cuda:[01]");
+            int n = opened.getAndIncrement();
+            return SimulatedGpu.backend(folder.resolve(run + "-cache" + n), n, wire);
+        }, new PrintStream(OutputStream.nullOutputStream()));
+    }
+
+    /** The whole way, but for the devices: from the list of GPUs to the weights. */
+    @Test
+    @Tag("slow")
+    void twoSimulatedGpusTrainAsOneDoes() throws IOException {
+        Shim.missing().ifPresent(Assumptions::abort);
+        SimulatedWire wire = new SimulatedWire();
+        Ranked.train(onGpus("gpu", wire, "max-steps", 3, "device", "cuda"), Map.of());
+        Ranked.train(onGpus("gpus", wire, "max-steps", 2, "device", "cuda:0,1", "sync-bn", true), Map.of());
+        Ranked.train(onGpus("gpus", wire, "max-steps", 3, "device", "cuda:0,1", "sync-bn", true).resumed(), Map.of());
+        List<String> one = lines(folder.resolve("gpu"), "step");
+        List<String> two = lines(folder.resolve("gpus"), "step");
+        assertThat(two).hasSize(3);
+        for (int i = 0; i < 3; i++) {
+            assertThat(loss(two.get(i))).as("step " + i).isCloseTo(loss(one.get(i)), org.assertj.core.data.Offset.offset(1e-4));
+        }
+        assertThat(Files.readString(folder.resolve("gpus/config.toml"))).contains("device = \"cuda:0,1\"", "ranks = 2");
+        assertThat(folder.resolve("gpus/weights.safetensors")).exists();
+    }
+
     private static double loss(String line) {
         return Double.parseDouble(line.replaceFirst(".*\"loss\":([-0-9.eE]+).*", "$1"));
     }
@@ -96,6 +134,10 @@ class RankedTrainingTest {
                 .hasMessageContaining("--ranks");
         assertThatThrownBy(() -> Firn.train(options("ranks", 2, "device", "cuda:0,1,2"), folder.resolve("c")))
                 .isInstanceOf(UserError.class).hasMessageContaining("a rank a device");
+        for (String device : List.of("cuda:1,1", "cuda:0")) {
+            assertThatThrownBy(() -> Firn.train(options("ranks", 2, "device", device), folder.resolve("d"))).isInstanceOf(UserError.class)
+                    .hasMessage("--device %s for 2 ranks: each needs a GPU of its own, such as --device cuda:0,1", device);
+        }
         assertThat(folder.resolve("a")).doesNotExist();
     }
 }

@@ -3,6 +3,8 @@ package io.firn.cluster;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.firn.bundle.Bundle;
+import io.firn.bundle.Contents;
 import io.firn.train.TinyData;
 import io.firn.weights.Safetensors;
 import java.io.IOException;
@@ -80,8 +82,10 @@ class SlurmClusterTest {
     }
 
     private static String submit(Path run, List<String> options, String... more) throws Exception {
-        List<String> words = new ArrayList<>(List.of(firn.toString(), "submit", "--firn", firn.toString(), "--output",
-                run.toString()));
+        List<String> words = new ArrayList<>(List.of(firn.toString(), "submit", "--output", run.toString()));
+        if (!options.contains("--stage")) {
+            words.addAll(List.of("--firn", firn.toString()));
+        }
         words.addAll(options);
         words.addAll(List.of("train", "--data", data.toString(), "--model", "resnet20", "--depth", "0.3", "--batch", "8",
                 "--precision", "fp32", "--deterministic", "--checkpoint-every", "1", "--threads", "1", "--augment", "flip",
@@ -201,6 +205,19 @@ class SlurmClusterTest {
         ProcessHandle.allProcesses().filter(p -> p.info().commandLine().orElse("").startsWith("slurmstepd: [" + job)
                 && p.children().anyMatch(c -> those.stream().anyMatch(t -> t.pid() == c.pid()))).forEach(those::add);
         those.forEach(ProcessHandle::destroyForcibly);
+    }
+
+    /** Nodes need neither Java nor Firn, and nothing is left there. */
+    @Test
+    void aBundleIsStaged() throws Exception {
+        Path archive = folder.resolve("firn.tar.gz");
+        Bundle.create(archive, Contents.ALL, _ -> { });
+        Path run = folder.resolve("staged");
+        String job = submit(run, List.of("--stage", archive.toString()), "--epochs", "1");
+        await("the end", run, () -> isDone(run));
+        await("the job's end", run, () -> call("squeue", "-h").out.lines().noneMatch(l -> l.strip().startsWith(job)));
+        assertThat(logs(run)).contains("end with code 0");
+        assertThat(Path.of(System.getProperty("java.io.tmpdir"), "firn-" + job)).doesNotExist();
     }
 
     /** It is stopped in the middle, and goes on. */

@@ -139,6 +139,25 @@ class SlurmExecutorTest {
         assertThat(submitted()).hasSize(1);
     }
 
+    /** It was killed after Slurm had taken its jobs, and before it could write down their number. */
+    @Test
+    void jobsThatWereNotWrittenDownAreFound() throws IOException {
+        firn("echo start >>$run/starts; until [ -e " + root + "/go ]; do sleep .1; done\n");
+        List<Training> all = trainings(3);
+        try (Executor executor = site(0).open(site(0).slots(2), root.resolve("study"), all)) {
+            for (int i = 0; i < 2; i++) {
+                executor.start(task(all.get(i)), executor.devices().get(i));
+            }
+            executor.await();
+        }
+        Files.delete(root.resolve("study/slurm/jobs.json"));
+        // It asks whether to stop once it has looked for jobs.
+        assertThat(run(site(0), 3, Map.of(), () -> root.resolve("go").toFile().mkdir() && false).values())
+                .allMatch(e -> e.status() == Entry.Status.DONE);
+        assertThat(submitted()).as("one more, for what was in no job").hasSize(2);
+        assertThat(root.resolve("study/runs/run0/starts")).hasContent("start");
+    }
+
     @Test
     void aFullQueueIsWaitedForWhileSomethingRuns() throws IOException {
         firn("until [ -e " + slurm.file("full") + " ]; do sleep .1; done; sleep .5; rm -f " + slurm.file("full") + "\n");

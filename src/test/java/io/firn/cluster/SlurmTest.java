@@ -46,6 +46,41 @@ class SlurmTest {
         assertThatThrownBy(() -> slurm().submit(submission())).isInstanceOf(UserError.class).hasMessage("Slurm refuses: Slurm "
                 + "temporarily unable to accept job, sleeping and retrying; Batch job submission failed: Resource temporarily "
                 + "unavailable");
+        assertThat(folder.resolve("run")).as("nothing half-made").doesNotExist();
+        assertThat(folder).exists();
+    }
+
+    /** What was there before stays as it was. */
+    @Test
+    void aRefusalLeavesAnEarlierJobsFiles() throws IOException {
+        Path slurm = Files.createDirectories(folder.resolve("run/slurm"));
+        Files.writeString(slurm.resolve("job.sh"), "as it was");
+        command("sbatch", "echo 'sbatch: error: invalid partition specified: gpu' >&2; exit 1");
+        assertThatThrownBy(() -> slurm().submit(submission())).hasMessage("Slurm refuses: invalid partition specified: gpu");
+        assertThat(slurm).isDirectoryContaining(f -> f.endsWith("job.sh")).isDirectoryNotContaining(f -> !f.endsWith("job.sh"));
+        assertThat(slurm.resolve("job.sh")).hasContent("as it was");
+    }
+
+    private Submission ofNodes(int nodes, String... more) {
+        return new Submission(List.of("train", "--data", "x"), folder.resolve("run"), "firn", Optional.empty(), nodes, 1, 0, 0,
+                Optional.empty(), Optional.empty(), 60, 3, List.of(more));
+    }
+
+    @Test
+    void moreNodesThanThereAre() throws IOException {
+        command("sinfo", "printf 'a|main*|idle|2|100\\nb|main*|down*|2|100\\na|big|idle|2|100\\nb|big|idle|2|100\\nc|big|idle|2|100\\n'");
+        command("sbatch", "echo 17");
+        command("squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1");
+        assertThatThrownBy(() -> slurm().submit(ofNodes(3))).isInstanceOfSatisfying(UserError.class,
+                e -> assertThat(e.kind()).isEqualTo(UserError.Kind.USAGE)).hasMessage("--nodes 3: the job would wait for ever, since "
+                + "partition main has 2; ask for fewer, or for another partition by --sbatch=--partition=NAME (sinfo lists them)");
+        assertThat(folder.resolve("run")).doesNotExist();
+        assertThatThrownBy(() -> slurm().submit(ofNodes(4, "--partition=main,big"))).hasMessageContaining("main has 2, big has 3");
+        // What sinfo does not know, sbatch may.
+        for (Submission s : List.of(ofNodes(3, "-p big"), ofNodes(3, "--partition=big,main"), ofNodes(2), ofNodes(9, "--clusters=far"),
+                ofNodes(9, "--partition=hidden"))) {
+            assertThat(slurm().submit(s)).isEqualTo("17");
+        }
     }
 
     /** Sbatch itself tries again for minutes. */

@@ -210,7 +210,7 @@ class TcpTeamTest {
                     throw new java.io.UncheckedIOException(e);
                 }
             });
-            try (TcpTeam team = TcpTeam.lead(new Place(0, 2, "127.0.0.1", door.getLocalPort(), "test"), IMPATIENT, door)) {
+            try (TcpTeam team = TcpTeam.lead(new Place(0, 2, 0, "127.0.0.1", door.getLocalPort(), "test"), IMPATIENT, door)) {
                 assertThatThrownBy(() -> exchange(team)).isInstanceOf(UserError.class)
                         .hasMessageStartingWith("rank 1 (elsewhere, process 7) has given no sign of life");
             }
@@ -224,7 +224,7 @@ class TcpTeamTest {
             // A stranger's connection counts for nothing.
             try (Socket stranger = new Socket("127.0.0.1", door.getLocalPort())) {
                 stranger.getOutputStream().write("GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
-                assertThatThrownBy(() -> TcpTeam.lead(new Place(0, 3, "127.0.0.1", door.getLocalPort(), "test"), IMPATIENT, door))
+                assertThatThrownBy(() -> TcpTeam.lead(new Place(0, 3, 0, "127.0.0.1", door.getLocalPort(), "test"), IMPATIENT, door))
                         .isInstanceOf(UserError.class)
                         .hasMessage("2 of 3 ranks did not come within 2 s: [1, 2]; see to their logs");
             }
@@ -233,7 +233,7 @@ class TcpTeamTest {
         try (ServerSocket unused = new ServerSocket(0)) {
             port = unused.getLocalPort();
         }
-        assertThatThrownBy(() -> TcpTeam.join(new Place(1, 2, "127.0.0.1", port, "test"), IMPATIENT))
+        assertThatThrownBy(() -> TcpTeam.join(new Place(1, 2, 1, "127.0.0.1", port, "test"), IMPATIENT))
                 .isInstanceOf(UserError.class).hasMessageStartingWith("rank 1: rank 0 did not answer at 127.0.0.1:" + port);
     }
 
@@ -241,9 +241,9 @@ class TcpTeamTest {
     void ranksOfAnotherJobAreSentAway() throws Exception {
         Thread lead;
         try (ServerSocket door = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
-            Place zero = new Place(0, 2, "127.0.0.1", door.getLocalPort(), "one");
+            Place zero = new Place(0, 2, 0, "127.0.0.1", door.getLocalPort(), "one");
             lead = Thread.ofPlatform().start(() -> assertThatThrownBy(() -> TcpTeam.lead(zero, Teams.QUICK, door)));
-            assertThatThrownBy(() -> TcpTeam.join(new Place(1, 2, "127.0.0.1", door.getLocalPort(), "other"), Teams.QUICK))
+            assertThatThrownBy(() -> TcpTeam.join(new Place(1, 2, 1, "127.0.0.1", door.getLocalPort(), "other"), Teams.QUICK))
                     .hasMessageContaining("sent rank 1 away");
         }
         lead.join();

@@ -12,7 +12,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /** Ranks in threads of the test. */
-final class Teams {
+public final class Teams {
     static final Limits QUICK = new Limits(Duration.ofSeconds(20), Duration.ofSeconds(20), Duration.ofSeconds(60));
 
     private Teams() {
@@ -20,17 +20,17 @@ final class Teams {
 
     /** What one rank does. */
     @FunctionalInterface
-    interface Work<T> {
+    public interface Work<T> {
         T of(TcpTeam team) throws Exception;
     }
 
     /** Runs the ranks beside each other; what each came to, a failure included, by rank. */
-    static <T> List<Future<T>> run(int ranks, Limits limits, Work<T> work) throws IOException, InterruptedException {
+    public static <T> List<Future<T>> run(int ranks, Limits limits, Work<T> work) throws IOException, InterruptedException {
         List<Future<T>> futures = new ArrayList<>();
         try (ServerSocket door = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
              ExecutorService threads = Executors.newCachedThreadPool()) {
             for (int r = 0; r < ranks; r++) {
-                Place place = new Place(r, ranks, "127.0.0.1", door.getLocalPort(), "test");
+                Place place = new Place(r, ranks, r, "127.0.0.1", door.getLocalPort(), "test");
                 futures.add(threads.submit(() -> {
                     try (TcpTeam team = place.rank() == 0 ? TcpTeam.lead(place, limits, door) : TcpTeam.join(place, limits)) {
                         return work.of(team);

@@ -36,6 +36,18 @@ class PriceTest {
         assertThat(price(data, Map.of("augment-repeats", 2)).steps()).isEqualTo(stepsOf(data, 2));
     }
 
+    @Test
+    void growingImagesCostWhatEachSizeDoes() {
+        Path data = TinyData.idx(folder.resolve("grow"), 40, 20, 4);
+        Price small = price(data, Map.of("resolution", 16));
+        Price large = price(data, Map.of("resolution", 24));
+        Price both = price(data, Map.of("progressive", "16:24:2", "epochs", 3));
+        assertThat(both.resolution()).isEqualTo(24);
+        assertThat(both.flops()).as("two epochs of small ones, one of large").isEqualTo(Math.round((2 * small.flops() + large.flops()) / 3.0));
+        assertThat(both.trainMs()).isBetween(small.trainMs(), large.trainMs());
+        assertThat(price(data, Map.of("progressive", "16:24:2", "epochs", 3, "max-steps", 20)).flops()).isEqualTo(small.flops());
+    }
+
     /** As the training itself counts them. */
     private static long stepsOf(Path data, int repeats) {
         Setup s = Setup.of(Config.of(Map.of("data", data.toString(), "model", "resnet20", "batch", 4, "epochs", 2,

@@ -120,11 +120,6 @@ public final class CpuBackend implements Backend {
     }
 
     @Override
-    public Session load(Program program) {
-        return load(program, Collectives.ALONE);
-    }
-
-    @Override
     public Session load(Program program, Collectives ranks) {
         return new CpuSession(this, program, ranks, Path.of(System.getProperty("java.io.tmpdir")));
     }

@@ -1,6 +1,7 @@
 package io.firn.backend.cuda;
 
 import io.firn.backend.Backend;
+import io.firn.backend.Collectives;
 import io.firn.backend.Peaks;
 import io.firn.backend.Session;
 import io.firn.backend.Tuned;
@@ -34,11 +35,13 @@ import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
 
-/** An NVIDIA GPU: cuDNN for products, own kernels for the rest, a CUDA graph a step. */
+/** An NVIDIA GPU: cuDNN for products, NCCL between ranks, own kernels for the rest, a CUDA graph a step. */
 public final class CudaBackend implements Backend {
     private static final Set<CudaLibrary> NEEDED = EnumSet.of(CudaLibrary.CUDNN, CudaLibrary.NVRTC);
     /** What the libraries load at first use and the driver keeps for recordings: stated, not measured. */
     static final long RESERVED = 512L << 20;
+    /** NCCL's buffers and its code, beside that: stated, not measured. */
+    private static final long NCCL_BYTES = 512L << 20;
     private static final long PEAK_SIDE = 8192;
     /** Compute capability 8.0, as cuDNN counts: bf16, tf32 and asynchronous copies. */
     private static final int AMPERE = 800;
@@ -91,13 +94,23 @@ public final class CudaBackend implements Backend {
         var nvrtc = Nvrtc.load(libraries.entry(CudaLibrary.NVRTC).path().orElseThrow());
         SymbolLookup library = SymbolLookup.libraryLookup(CudaDriver.LIBRARY, Arena.global());
         Nvtx nvtx = libraries.entry(CudaLibrary.NVTX).path().map(Nvtx::of).orElseGet(Nvtx::off);
-        var device = new DriverDevice(library, index, gpu, Execution.Handle::open, nvtx);
+        var device = new DriverDevice(library, index, gpu, Execution.Handle::open, () -> nccl(libraries), nvtx);
         try {
             return new CudaBackend(device, engines, nvrtc, cache, PEAK_SIDE);
         } catch (RuntimeException | Error e) {
             device.close();
             throw e;
         }
+    }
+
+    private static Nccl nccl(CudaLibraries libraries) {
+        Set<CudaLibrary> needed = EnumSet.of(CudaLibrary.NCCL);
+        String problem = libraries.problem(needed);
+        if (!problem.isEmpty()) {
+            throw UserError.usage("training on several GPUs: %s", problem);
+        }
+        // It stays loaded: it has threads of its own.
+        return new Nccl(SymbolLookup.libraryLookup(libraries.entry(CudaLibrary.NCCL).path().orElseThrow(), Arena.global()));
     }
 
     /** Why that GPU of this machine cannot be used, one line; empty where it can. */
@@ -174,11 +187,17 @@ public final class CudaBackend implements Backend {
 
     @Override
     public long memory(Program program) {
-        return CudaSession.bytes(program);
+        boolean exchanges = LaunchBinder.launches(program).stream().anyMatch(LaunchBinder::isCollective);
+        return CudaSession.bytes(program) + (exchanges ? NCCL_BYTES : 0);
     }
 
     @Override
-    public Session load(Program program) {
+    public void checkRanks() {
+        device.prepareRanks();
+    }
+
+    @Override
+    public Session load(Program program, Collectives ranks) {
         List<Launch> launches = LaunchBinder.launches(program);
         launches.stream().filter(l -> l.kernel().implementation().equals(CudaKernels.NO_ENGINE)).findFirst()
                 .ifPresent(l -> {
@@ -195,7 +214,7 @@ public final class CudaBackend implements Backend {
             throw UserError.memory("the plans need %.1f GB of device memory, and %s has %.1f GB free beside %.1f GB for "
                     + "CUDA's own; lower --batch or --resolution", needed / 1e9, target.name(), free / 1e9, RESERVED / 1e9);
         }
-        return new CudaSession(device, engines(program), compiled, program);
+        return new CudaSession(device, engines(program), compiled, program, ranks);
     }
 
     @Override

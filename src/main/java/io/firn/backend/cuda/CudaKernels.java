@@ -40,7 +40,7 @@ import java.util.Set;
  */
 public final class CudaKernels implements Kernels {
     static final String CUDNN = "cudnn";
-    /** Between ranks; planned only, since no backend drives it yet. */
+    /** Between ranks. */
     static final String NCCL = "nccl";
     /** In the place of an engine's name where cuDNN has none. */
     static final String NO_ENGINE = "has no engine";

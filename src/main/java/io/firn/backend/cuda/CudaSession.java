@@ -1,5 +1,6 @@
 package io.firn.backend.cuda;
 
+import io.firn.backend.Collectives;
 import io.firn.backend.Elements;
 import io.firn.backend.Session;
 import io.firn.backend.cuda.Device.Event;
@@ -25,20 +26,25 @@ import java.util.IdentityHashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
+import java.util.Optional;
+import java.util.function.IntConsumer;
 
 /**
  * A program in a GPU's memory: two arenas, and each plan's step as one recording that is replayed. When it is loaded, every
  * launch runs once by itself over zeros, so that what cannot run is named before the first step, and code that the libraries
- * load at first use is there when the step is recorded.
+ * load at first use is there when the step is recorded, as are NCCL's connections.
  */
 final class CudaSession implements Session {
     private final Device device;
     private final Program program;
     private final Owned owned;
+    private final Owned recordings;
     private final Arena host = Arena.ofShared();
     private final Stream compute;
     private final Stream copies;
+    /** Those of collectives; the compute stream where there are none. */
+    private final Stream collectives;
+    private final Optional<RankExchange> ranks;
     private final Memory state;
     private final Memory scratch;
     private final Transfers transfers;
@@ -47,7 +53,7 @@ final class CudaSession implements Session {
     private Plan entered;
     private boolean closed;
 
-    private record Loaded(Inputs inputs, List<Launch> prepare, Map<Launch, Bound> launches, Recording step,
+    private record Loaded(Inputs inputs, List<Launch> prepare, Map<Launch, Bound> launches, boolean exchanges, Recording step,
                           Map<String, Results> results) {
     }
 
@@ -66,17 +72,23 @@ final class CudaSession implements Session {
     }
 
     /** @param cubins of the program's own kernels, by entry */
-    CudaSession(Device device, Engines engines, Map<String, byte[]> cubins, Program program) {
+    CudaSession(Device device, Engines engines, Map<String, byte[]> cubins, Program program, Collectives others) {
         this.device = device;
         this.program = program;
         owned = new Owned(device);
+        recordings = new Owned(device);
+        Optional<RankExchange> joined = Optional.empty();
         try {
             compute = owned.add(device.stream());
             copies = owned.add(device.stream());
+            boolean exchanges = program.plans().stream().anyMatch(CudaSession::exchanges);
+            collectives = exchanges ? owned.add(device.stream()) : compute;
+            joined = exchanges ? Optional.of(new RankExchange(device, others)) : joined;
+            ranks = joined;
             state = owned.add(device.allocate(program.state().bytes()));
             scratch = owned.add(device.allocate(Math.max(1, program.scratchBytes())));
             transfers = new Transfers(device, owned, compute);
-            var binder = new LaunchBinder(device, owned, engines, cubins, this::base, host, compute);
+            var binder = new LaunchBinder(device, owned, engines, cubins, this::base, host, compute, ranks);
             clear();
             for (Plan plan : program.plans()) {
                 loaded.put(plan, load(plan, binder));
@@ -84,10 +96,24 @@ final class CudaSession implements Session {
             clear();
             device.await(compute);
         } catch (RuntimeException | Error e) {
+            recordings.closeAfter(e);
+            joined.ifPresent(r -> closeAfter(e, r));
             owned.closeAfter(e);
             host.close();
             throw e;
         }
+    }
+
+    private void closeAfter(Throwable failure, RankExchange r) {
+        try {
+            r.close(false, !recordings.isStuck());
+        } catch (RuntimeException again) {
+            failure.addSuppressed(again);
+        }
+    }
+
+    private static boolean exchanges(Plan plan) {
+        return plan.launches().stream().anyMatch(LaunchBinder::isCollective);
     }
 
     /** Bytes of device memory that a session of this program has: the arenas, inputs on their way, tables of kernels. */
@@ -129,7 +155,7 @@ final class CudaSession implements Session {
                 results.put(name, new Results(b, host, there));
             }
         });
-        return new Loaded(inputs, plan.prepare(), launches, recorded(plan, launches), results);
+        return new Loaded(inputs, plan.prepare(), launches, exchanges(plan), recorded(plan, launches), results);
     }
 
     /** Makes a launch ready and runs it once. */
@@ -144,10 +170,12 @@ final class CudaSession implements Session {
 
     private Recording recorded(Plan plan, Map<Launch, Bound> launches) {
         try {
+            Lanes lanes = new Lanes(device, owned, plan, compute, collectives);
             device.record(compute);
             try {
                 ranged("record " + plan.name(), () -> {
-                    step(plan, l -> launches.get(l).put(compute));
+                    step(plan, i -> lanes.put(i, launches.get(plan.launches().get(i))));
+                    lanes.join();
                     return plan;
                 });
             } catch (RuntimeException | Error e) {
@@ -158,7 +186,7 @@ final class CudaSession implements Session {
                 }
                 throw e;
             }
-            return owned.add(device.recorded(compute));
+            return recordings.add(device.recorded(compute));
         } catch (UserError e) {
             throw told(e, "recording the step of plan " + plan.name());
         }
@@ -179,27 +207,31 @@ final class CudaSession implements Session {
         }
     }
 
-    /** Puts each launch of a step; profilers are told the phases and, in them, the launches. */
-    private void step(Plan plan, Consumer<Launch> put) {
+    /** Puts each launch of a step, by its number; profilers are told the phases and, in them, the launches. */
+    private void step(Plan plan, IntConsumer put) {
         List<Launch> all = plan.launches();
-        for (int from = 0; from < all.size();) {
+        int from = 0;
+        while (from < all.size()) {
             Phase phase = all.get(from).phase();
-            int to = from;
-            while (to < all.size() && all.get(to).phase() == phase) {
-                to++;
+            int first = from;
+            while (from < all.size() && all.get(from).phase() == phase) {
+                from++;
             }
-            List<Launch> part = all.subList(from, to);
+            int to = from;
             ranged(phase.label(), () -> {
-                part.forEach(l -> named(plan, l, () -> {
-                    put.accept(l);
-                    return l;
-                }));
-                return part;
+                for (int n = first; n < to; n++) {
+                    int i = n;
+                    named(plan, all.get(i), () -> {
+                        put.accept(i);
+                        return all;
+                    });
+                }
+                return phase;
             });
-            from = to;
         }
     }
 
+    /** Says of what fails which launch it was. */
     private <T> T named(Plan plan, Launch l, Call<T> call) {
         try {
             return ranged(l.name(), call);
@@ -209,8 +241,9 @@ final class CudaSession implements Session {
         }
     }
 
-    private static UserError told(UserError e, String where) {
-        return new UserError(e.kind(), where + ": " + e.getMessage()).causedBy(e);
+    /** What ended another rank has no place here. */
+    private UserError told(UserError e, String where) {
+        return ranks.isPresent() && ranks.get().isOfOthers(e) ? e : new UserError(e.kind(), where + ": " + e.getMessage()).causedBy(e);
     }
 
     @Override
@@ -247,6 +280,7 @@ final class CudaSession implements Session {
             Elements.check(r.from, to);
             waiting(plan, () -> {
                 device.await(r.there[slot]);
+                left(plan);
                 return r;
             });
             MemorySegment.copy(r.host[slot].host(), ValueLayout.JAVA_FLOAT, 0, to, 0, to.length);
@@ -271,18 +305,29 @@ final class CudaSession implements Session {
             entered = plan;
         }
         l.inputs.put();
+        if (l.exchanges) {
+            ranks.orElseThrow().watch().enters();
+        }
         device.replay(l.step, compute);
+    }
+
+    /** What the ranks do together in a step is done. */
+    private void left(Plan plan) {
+        if (loaded.get(plan).exchanges) {
+            ranks.orElseThrow().watch().leaves();
+        }
     }
 
     private void finish(Plan plan) {
         waiting(plan, () -> {
             device.await(compute);
+            left(plan);
             return plan;
         });
     }
 
     /** What a launch of a recording does wrong is told by whoever waits for it, without its name. */
-    private static <T> T waiting(Plan plan, Call<T> call) {
+    private <T> T waiting(Plan plan, Call<T> call) {
         try {
             return call.run();
         } catch (UserError e) {
@@ -317,8 +362,8 @@ final class CudaSession implements Session {
             device.mark(after.getFirst(), compute);
             Iterator<Event> ends = after.listIterator(1);
             ranged(plan.name(), () -> {
-                step(plan, launch -> {
-                    l.launches.get(launch).put(compute);
+                step(plan, i -> {
+                    l.launches.get(plan.launches().get(i)).put(compute);
                     device.mark(ends.next(), compute);
                 });
                 return plan;
@@ -397,25 +442,32 @@ final class CudaSession implements Session {
             return;
         }
         closed = true;
-        RuntimeException failed = null;
-        try {
+        RuntimeException unfinished = after(null, () -> {
             device.await(copies);
             device.await(compute);
-        } catch (RuntimeException e) {
-            failed = e;
+        });
+        RuntimeException failed = after(unfinished, recordings::close);
+        if (ranks.isPresent()) {
+            failed = after(failed, () -> ranks.get().close(unfinished == null, !recordings.isStuck()));
         }
-        try {
-            owned.close();
-        } catch (RuntimeException e) {
-            if (failed == null) {
-                failed = e;
-            } else {
-                failed.addSuppressed(e);
-            }
-        }
+        failed = after(failed, owned::close);
         host.close();
         if (failed != null) {
             throw failed;
+        }
+    }
+
+    /** Does this in any case; the first failure counts. */
+    private static RuntimeException after(RuntimeException failed, Runnable next) {
+        try {
+            next.run();
+            return failed;
+        } catch (RuntimeException e) {
+            if (failed == null) {
+                return e;
+            }
+            failed.addSuppressed(e);
+            return failed;
         }
     }
 }

@@ -41,6 +41,14 @@ interface Device extends AutoCloseable {
     record Product(long handle) implements Resource {
     }
 
+    /** This device's place among those of several ranks that exchange (an NCCL communicator). */
+    record Communicator(long handle) implements Resource {
+    }
+
+    /** Elements of f32 on the device that are reduced over ranks: from one place into another, or in place. */
+    record Reduced(long from, long to, long elements) {
+    }
+
     /** A stream's work, recorded to be done again as a whole (a CUDA graph). */
     record Recording(long handle) implements Resource {
     }
@@ -69,8 +77,37 @@ interface Device extends AutoCloseable {
      */
     Product product(CudnnGraph graph, byte[] plan, List<Long> addresses, long workspace);
 
-    /** Gives it back. What is under way on it is done first. */
+    /** Gives it back. What is under way on it is done first; a communicator has ended in peace. */
     void release(Resource r);
+
+    /**
+     * Sees to it that this device can be one of several ranks'.
+     *
+     * @throws io.firn.error.UserError where NCCL is missing
+     */
+    void prepareRanks();
+
+    /** What the ranks of one communicator have in common: rank 0 makes it, and gives it to all. */
+    byte[] communicatorId();
+
+    /** Begins to join the other ranks, and does not wait for them. */
+    Communicator join(byte[] id, int rank, int ranks);
+
+    /**
+     * Whether what was asked of a communicator last is begun or done; nothing else may be asked before, but to abort.
+     *
+     * @throws io.firn.error.UserError what went wrong since, as far as NCCL knows
+     */
+    boolean isReady(Communicator c);
+
+    /** Replaces elements by their sums or means over the ranks: all ranks do so in the same order. */
+    void allReduce(Communicator c, List<Reduced> parts, boolean mean, Stream on);
+
+    /** Begins to end it in peace, which all ranks do together; no recording that exchanges is left by then. */
+    void finish(Communicator c);
+
+    /** Ends it at once, and gives it back: what waits for other ranks on the device gives up. */
+    void abort(Communicator c);
 
     void fill(long address, byte value, long bytes, Stream on);
 
@@ -101,6 +138,9 @@ interface Device extends AutoCloseable {
 
     /** Lets the stream's further work wait until the event's last mark is reached. */
     void follow(Stream on, Event event);
+
+    /** From now on {@code check} is asked now and then while it waits, and what it throws ends the waiting; null for none. */
+    void whileWaiting(Runnable check);
 
     /** Waits until the event's last mark is reached. */
     void await(Event event);

@@ -25,22 +25,29 @@ final class DriverDevice implements Device {
     private final int number;
     private final MemorySegment context;
     private final Supplier<Execution.Handle> openCudnn;
+    private final Supplier<Nccl> openNccl;
     private final Nvtx nvtx;
     private final Map<Long, Execution> products = new HashMap<>();
     private long made;
     private Execution.Handle cudnn;
+    private Nccl nccl;
+    /** Asked while it waits; null while there is nobody to wait for but the device. */
+    private Runnable check;
     private Thread thread;
     private boolean closed;
 
     /**
      * @param index     of the GPU, as the driver counts them
      * @param openCudnn called when the first product is made
+     * @param openNccl  called when this device becomes one of several ranks'
      * @param nvtx      takes the ranges' names
      */
-    DriverDevice(SymbolLookup library, int index, GpuProperties properties, Supplier<Execution.Handle> openCudnn, Nvtx nvtx) {
+    DriverDevice(SymbolLookup library, int index, GpuProperties properties, Supplier<Execution.Handle> openCudnn,
+                 Supplier<Nccl> openNccl, Nvtx nvtx) {
         driver = new Driver(library);
         this.properties = properties;
         this.openCudnn = openCudnn;
+        this.openNccl = openNccl;
         this.nvtx = nvtx;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment result = arena.allocate(ValueLayout.JAVA_LONG);
@@ -158,12 +165,57 @@ final class DriverDevice implements Device {
             case Stream s -> call(DriverFunction.STREAM_DESTROY, handle(s.handle()));
             case Event e -> call(DriverFunction.EVENT_DESTROY, handle(e.handle()));
             case Code c -> call(DriverFunction.MODULE_UNLOAD, handle(c.module()));
+            case Communicator c -> nccl().destroy(handle(c.handle()));
             case Recording g -> call(DriverFunction.GRAPH_RELEASE, handle(g.handle()));
             case Product p -> cudnn(() -> {
                 products.remove(p.handle()).close();
                 return p;
             });
         }
+    }
+
+    @Override
+    public void prepareRanks() {
+        nccl();
+    }
+
+    /** In the context whose GPU its communicators are for. */
+    private Nccl nccl() {
+        enterContext();
+        if (nccl == null) {
+            nccl = openNccl.get();
+        }
+        return nccl;
+    }
+
+    @Override
+    public byte[] communicatorId() {
+        return nccl().id();
+    }
+
+    @Override
+    public Communicator join(byte[] id, int rank, int ranks) {
+        return new Communicator(nccl().join(id, rank, ranks).address());
+    }
+
+    @Override
+    public boolean isReady(Communicator c) {
+        return nccl().isReady(handle(c.handle()));
+    }
+
+    @Override
+    public void allReduce(Communicator c, List<Reduced> parts, boolean mean, Stream on) {
+        nccl().allReduce(handle(c.handle()), parts, mean, handle(on.handle()));
+    }
+
+    @Override
+    public void finish(Communicator c) {
+        nccl().finish(handle(c.handle()));
+    }
+
+    @Override
+    public void abort(Communicator c) {
+        nccl().abort(handle(c.handle()));
     }
 
     @Override
@@ -250,13 +302,27 @@ final class DriverDevice implements Device {
     }
 
     @Override
+    public void whileWaiting(Runnable check) {
+        this.check = check;
+    }
+
+    @Override
     public void await(Event event) {
-        call(DriverFunction.EVENT_SYNCHRONIZE, handle(event.handle()));
+        await(DriverFunction.EVENT_SYNCHRONIZE, DriverFunction.EVENT_QUERY, handle(event.handle()));
     }
 
     @Override
     public void await(Stream stream) {
-        call(DriverFunction.STREAM_SYNCHRONIZE, handle(stream.handle()));
+        await(DriverFunction.STREAM_SYNCHRONIZE, DriverFunction.STREAM_QUERY, handle(stream.handle()));
+    }
+
+    private void await(DriverFunction wait, DriverFunction query, MemorySegment what) {
+        if (check == null) {
+            call(wait, what);
+        } else {
+            enterContext();
+            Patience.until(() -> driver.isDone(query, what), check);
+        }
     }
 
     @Override

@@ -1,24 +1,19 @@
 package io.firn.backend.cuda;
 
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.MemoryLayout;
-import java.lang.foreign.ValueLayout;
-
 /**
  * The functions of the CUDA driver that Firn runs on, under the names that the library exports (the header renames them to
- * their newest versions); all are those of CUDA 13.0. Letters are the parameters: p a pointer or handle, l a device address
- * or size, i an int, b a byte.
+ * their newest versions); all are those of CUDA 13.0.
  */
-enum DriverFunction {
+enum DriverFunction implements NativeFunctions.Function {
     GET_ERROR_NAME("cuGetErrorName", "ip"), GET_ERROR_STRING("cuGetErrorString", "ip"),
     DEVICE_GET("cuDeviceGet", "pi"), CONTEXT_RETAIN("cuDevicePrimaryCtxRetain", "pi"),
     CONTEXT_RELEASE("cuDevicePrimaryCtxRelease_v2", "i"), CONTEXT_SET("cuCtxSetCurrent", "p"),
     MEMORY_INFO("cuMemGetInfo_v2", "pp"), ALLOCATE("cuMemAlloc_v2", "pl"), FREE("cuMemFree_v2", "l"),
     PIN("cuMemHostAlloc", "pli"), UNPIN("cuMemFreeHost", "p"),
     STREAM_CREATE("cuStreamCreate", "pi"), STREAM_DESTROY("cuStreamDestroy_v2", "p"),
-    STREAM_SYNCHRONIZE("cuStreamSynchronize", "p"), STREAM_WAIT("cuStreamWaitEvent", "ppi"),
+    STREAM_SYNCHRONIZE("cuStreamSynchronize", "p"), STREAM_QUERY("cuStreamQuery", "p"), STREAM_WAIT("cuStreamWaitEvent", "ppi"),
     EVENT_CREATE("cuEventCreate", "pi"), EVENT_DESTROY("cuEventDestroy_v2", "p"), EVENT_RECORD("cuEventRecord", "pp"),
-    EVENT_SYNCHRONIZE("cuEventSynchronize", "p"), EVENT_ELAPSED("cuEventElapsedTime_v2", "ppp"),
+    EVENT_SYNCHRONIZE("cuEventSynchronize", "p"), EVENT_QUERY("cuEventQuery", "p"), EVENT_ELAPSED("cuEventElapsedTime_v2", "ppp"),
     FILL("cuMemsetD8Async", "lblp"), UPLOAD("cuMemcpyHtoDAsync_v2", "lplp"), DOWNLOAD("cuMemcpyDtoHAsync_v2", "pllp"),
     COPY("cuMemcpyDtoDAsync_v2", "lllp"),
     MODULE_LOAD("cuModuleLoadData", "pp"), MODULE_UNLOAD("cuModuleUnload", "p"),
@@ -35,22 +30,13 @@ enum DriverFunction {
         this.parameters = parameters;
     }
 
-    String symbol() {
+    @Override
+    public String symbol() {
         return symbol;
     }
 
-    int arity() {
-        return parameters.length();
-    }
-
-    /** Each returns a CUresult. */
-    FunctionDescriptor type() {
-        return FunctionDescriptor.of(ValueLayout.JAVA_INT, parameters.chars().mapToObj(c -> switch (c) {
-            case 'p' -> ValueLayout.ADDRESS;
-            case 'l' -> ValueLayout.JAVA_LONG;
-            case 'i' -> ValueLayout.JAVA_INT;
-            case 'b' -> ValueLayout.JAVA_BYTE;
-            default -> throw new IllegalStateException(parameters);
-        }).toArray(MemoryLayout[]::new));
+    @Override
+    public String parameters() {
+        return parameters;
     }
 }

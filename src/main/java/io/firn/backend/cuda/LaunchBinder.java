@@ -3,6 +3,7 @@ package io.firn.backend.cuda;
 import io.firn.backend.cuda.Device.Code;
 import io.firn.backend.cuda.Device.Memory;
 import io.firn.backend.cuda.Device.Product;
+import io.firn.backend.cuda.Device.Reduced;
 import io.firn.backend.cuda.Device.Stream;
 import io.firn.backend.cuda.cudnn.Engines;
 import io.firn.backend.cuda.kernels.ArgumentBlock;
@@ -11,6 +12,7 @@ import io.firn.backend.cuda.kernels.KernelCalls;
 import io.firn.backend.cuda.kernels.Operand;
 import io.firn.backend.cuda.kernels.OwnKernels;
 import io.firn.error.UserError;
+import io.firn.graph.Collective;
 import io.firn.plan.Buffer;
 import io.firn.plan.Launch;
 import io.firn.plan.Plan;
@@ -22,6 +24,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.ToLongFunction;
 
 /** Makes a program's launches ready to be put on a stream: argument blocks are filled, plans of cuDNN's restored. */
@@ -33,6 +36,7 @@ final class LaunchBinder {
     private final ToLongFunction<Buffer.Arena> bases;
     private final Arena host;
     private final Stream setup;
+    private final Optional<RankExchange> ranks;
     private final Map<String, Code> codes = new HashMap<>();
 
     /**
@@ -41,9 +45,10 @@ final class LaunchBinder {
      * @param bases  address of the first byte of each arena
      * @param host   in which argument blocks live
      * @param setup  a stream for tables in device memory
+     * @param ranks  what collectives go through; empty where there are none
      */
     LaunchBinder(Device device, Owned owned, Engines engines, Map<String, byte[]> cubins, ToLongFunction<Buffer.Arena> bases,
-                 Arena host, Stream setup) {
+                 Arena host, Stream setup, Optional<RankExchange> ranks) {
         this.device = device;
         this.owned = owned;
         this.engines = engines;
@@ -51,6 +56,7 @@ final class LaunchBinder {
         this.bases = bases;
         this.host = host;
         this.setup = setup;
+        this.ranks = ranks;
     }
 
     /** A launch that is ready. */
@@ -72,8 +78,15 @@ final class LaunchBinder {
         return l.kernel().library().equals(CudaKernels.CUDNN);
     }
 
+    static boolean isCollective(Launch l) {
+        return l.kernel().library().equals(CudaKernels.NCCL);
+    }
+
     /** The own kernels that a launch starts: all that it is, or the copies around a graph of cuDNN's. */
     static List<KernelCall> calls(Launch l) {
+        if (isCollective(l)) {
+            return List.of();
+        }
         if (!isCudnn(l)) {
             return OwnKernels.of(l).calls();
         }
@@ -95,7 +108,19 @@ final class LaunchBinder {
     }
 
     Bound bind(Plan plan, Launch l) {
-        return isCudnn(l) ? product(plan, l) : own(l);
+        return isCudnn(l) ? product(plan, l) : isCollective(l) ? exchange(l) : own(l);
+    }
+
+    private Bound exchange(Launch l) {
+        RankExchange through = ranks.orElseThrow();
+        List<Reduced> parts = new ArrayList<>();
+        for (int i = 0; i < l.outputs().size(); i++) {
+            Buffer to = l.outputs().get(i);
+            parts.add(new Reduced(address(l.inputs().get(i)), address(to), to.type().shape().elements()));
+        }
+        return switch ((Collective) l.subgraph().anchor().op()) {
+            case Collective.AllReduce op -> on -> through.allReduce(parts, op, on);
+        };
     }
 
     private Bound product(Plan plan, Launch l) {

@@ -8,6 +8,7 @@ import java.util.Deque;
 final class Owned implements AutoCloseable {
     private final Device device;
     private final Deque<Resource> resources = new ArrayDeque<>();
+    private boolean stuck;
 
     Owned(Device device) {
         this.device = device;
@@ -27,6 +28,11 @@ final class Owned implements AutoCloseable {
         }
     }
 
+    /** Whether something could not be given back. */
+    boolean isStuck() {
+        return stuck;
+    }
+
     @Override
     public void close() {
         RuntimeException first = null;
@@ -34,6 +40,7 @@ final class Owned implements AutoCloseable {
             try {
                 device.release(resources.pop());
             } catch (RuntimeException e) {
+                stuck = true;
                 if (first == null) {
                     first = e;
                 } else {

@@ -10,7 +10,9 @@ import java.lang.foreign.SymbolLookup;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.List;
 import org.junit.jupiter.api.Assumptions;
 
 /** NVIDIA's libraries for the tests that need them; the others are skipped, and say why. */
@@ -40,15 +42,16 @@ public final class CudaFixture {
     }
 
     /** Compiles a source beside the tests into a library, in a folder. */
-    static SymbolLookup library(String source, Path folder, Path headers) throws IOException, InterruptedException {
+    static SymbolLookup library(String source, Path folder, Path... headers) throws IOException, InterruptedException {
         Shim.missing().ifPresent(Assumptions::abort);
         Path cpp = folder.resolve(source);
         try (InputStream in = CudaFixture.class.getResourceAsStream(source)) {
             Files.copy(in, cpp);
         }
         Path so = folder.resolve(source.replace(".cpp", ".so"));
-        Process cc = new ProcessBuilder("g++", "-std=c++17", "-shared", "-fPIC", "-I" + headers, "-o", so.toString(),
-                cpp.toString()).redirectErrorStream(true).start();
+        List<String> words = new ArrayList<>(List.of("g++", "-std=c++17", "-shared", "-fPIC", "-o", so.toString(), cpp.toString()));
+        List.of(headers).forEach(h -> words.add("-I" + h));
+        Process cc = new ProcessBuilder(words).redirectErrorStream(true).start();
         String said = new String(cc.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(cc.waitFor()).as(said).isZero();
         return SymbolLookup.libraryLookup(so, Arena.global());

@@ -46,6 +46,8 @@ class DriverDeviceTest {
     private static DriverDevice open() {
         return new DriverDevice(library, 1, SimulatedGpu.h100(), () -> {
             throw new AssertionError("cuDNN is not asked for");
+        }, () -> {
+            throw new AssertionError("NCCL is not asked for");
         }, Nvtx.off());
     }
 

@@ -32,6 +32,11 @@ public final class SimulatedGpu {
         return new CudaBackend(gpu, _ -> new SimulatedEngines(), gpu, folder, PEAK_SIDE);
     }
 
+    /** One that exchanges with those of other ranks. */
+    public static CudaBackend backend(Path folder, long seed, SimulatedWire wire) {
+        return backend(new Simulator(h100(), CAPACITY, seed, true, wire), folder);
+    }
+
     /** One whose kernels do not run. */
     static Simulator idle(long capacity, long seed) {
         return new Simulator(h100(), capacity, seed, false);

@@ -25,11 +25,13 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
 
 /**
  * A GPU in this process's memory. Own kernels run as plain C++ with the argument blocks that a device would get, cuDNN's
  * graphs are interpreted. Work waits on its stream until someone waits for it, or until chance has it done; streams go on
- * side by side as their marks allow. Device memory is poisoned and guarded, and every call can be made to fail.
+ * side by side as their marks allow, and what exchanges with other ranks' GPUs waits for them. Device memory is poisoned and
+ * guarded, and every call can be made to fail.
  */
 public final class Simulator implements Device, KernelCompiler {
     private static final int GUARD = 256;
@@ -47,12 +49,18 @@ public final class Simulator implements Device, KernelCompiler {
     private final Map<Event, Long> reached = new HashMap<>();
     private final Map<Long, Runnable> products = new HashMap<>();
     private final Map<Long, String> codes = new HashMap<>();
-    private final Map<Long, List<Runnable>> recordings = new HashMap<>();
+    private final Map<Long, List<Step>> recordings = new HashMap<>();
+    private final Map<Communicator, Member> members = new HashMap<>();
+    private final SimulatedWire wire;
     private Shim shim;
     /** Kernels that it has: a backend that measures engines compiles more later. */
     private int shimmed;
+    /** The stream whose work is recorded, and those that joined it by following its events, which must come back. */
     private Stream recording;
-    private List<Runnable> recorded;
+    private final Map<Stream, Integer> apart = new HashMap<>();
+    private final Map<Event, Step.Mark> recordedMarks = new HashMap<>();
+    private List<Step> recorded;
+    private Runnable check;
     private final Map<Event, Long> clocks = new HashMap<>();
     /** Simulated milliseconds of all work so far: one of everything but cuDNN's plans, which say it themselves. */
     private long clock;
@@ -60,6 +68,8 @@ public final class Simulator implements Device, KernelCompiler {
     private long allocated;
     private int calls;
     private int failingCall = -1;
+    private String failingName = "";
+    private int recordedStreams;
     private int executed;
     private int failingWork = -1;
     private String broken = "";
@@ -68,7 +78,39 @@ public final class Simulator implements Device, KernelCompiler {
     private boolean closed;
 
     /** What a stream does: at most once, and not before it may. */
-    private record Work(Runnable run, Event waitsFor, long mark) {
+    private record Work(Runnable run, BooleanSupplier may) {
+    }
+
+    /** A part of a recording. */
+    private sealed interface Step {
+        Stream on();
+
+        record Put(Stream on, Work work) implements Step {
+        }
+
+        /** @param puts works of the stream before it */
+        record Mark(Stream on, Event event, int puts) implements Step {
+        }
+
+        record Follow(Stream on, Event event) implements Step {
+        }
+    }
+
+    /** A communicator's rank. */
+    private static final class Member {
+        private final SimulatedWire.Group group;
+        private final int rank;
+        private long begun;
+        private long taken;
+        /** How often it is still asked in vain. */
+        private int pending = 2;
+        private boolean finishes;
+        private boolean aborted;
+
+        Member(SimulatedWire.Group group, int rank) {
+            this.group = group;
+            this.rank = rank;
+        }
     }
 
     /**
@@ -77,6 +119,12 @@ public final class Simulator implements Device, KernelCompiler {
      * @param computes whether kernels run; else they are only counted
      */
     public Simulator(GpuProperties properties, long capacity, long seed, boolean computes) {
+        this(properties, capacity, seed, computes, new SimulatedWire());
+    }
+
+    /** @param wire to the GPUs of other ranks */
+    Simulator(GpuProperties properties, long capacity, long seed, boolean computes, SimulatedWire wire) {
+        this.wire = wire;
         this.properties = properties;
         this.capacity = capacity;
         this.computes = computes;
@@ -85,7 +133,13 @@ public final class Simulator implements Device, KernelCompiler {
 
     /** Makes the call of that number fail, counted from now and from 0; negative for none. */
     void failCall(int number) {
+        failCall("", number);
+    }
+
+    /** The same among the calls of that name. */
+    void failCall(String name, int number) {
         calls = 0;
+        failingName = name;
         failingCall = number;
     }
 
@@ -105,6 +159,11 @@ public final class Simulator implements Device, KernelCompiler {
         return executed;
     }
 
+    /** The most streams that a recording so far has had. */
+    int recordedStreams() {
+        return recordedStreams;
+    }
+
     /** What was not given back. */
     List<Resource> leaked() {
         return List.copyOf(live.keySet());
@@ -122,7 +181,7 @@ public final class Simulator implements Device, KernelCompiler {
         if (closed) {
             throw new IllegalStateException(name + " of a closed device");
         }
-        if (calls++ == failingCall) {
+        if ((failingName.isEmpty() || failingName.equals(name)) && calls++ == failingCall) {
             throw UserError.other("%s: CUDA_ERROR_SIMULATED, failed on demand", name);
         }
         for (int i = random.nextInt(4); i > 0 && !streams.isEmpty(); i--) {
@@ -150,17 +209,26 @@ public final class Simulator implements Device, KernelCompiler {
     }
 
     private void put(Stream on, Runnable work) {
-        if (on.equals(recording)) {
-            recorded.add(work);
+        put(on, new Work(work, () -> true));
+    }
+
+    private void put(Stream on, Work work) {
+        if (isRecorded(on)) {
+            recorded.add(new Step.Put(on, work));
+            apart.computeIfPresent(on, (_, puts) -> puts + 1);
         } else {
-            streams.get(live(on)).add(new Work(work, null, 0));
+            streams.get(live(on)).add(work);
         }
+    }
+
+    private boolean isRecorded(Stream on) {
+        return on.equals(recording) || apart.containsKey(on);
     }
 
     /** Does a stream's next work, if it may; whether it did. */
     private boolean advance(Stream s) {
-        Work w = streams.get(s).peek();
-        if (w == null || w.waitsFor != null && reached.getOrDefault(w.waitsFor, 0L) < w.mark) {
+        Work w = streams.containsKey(s) ? streams.get(s).peek() : null;
+        if (w == null || broken.isEmpty() && !w.may.getAsBoolean()) {
             return false;
         }
         streams.get(s).poll();
@@ -366,6 +434,16 @@ public final class Simulator implements Device, KernelCompiler {
             memory.remove(m.address());
             allocated -= m.bytes();
         }
+        if (r instanceof Communicator c) {
+            Member m = members.get(c);
+            if (!m.finishes || !m.group.areAllFinished()) {
+                throw new IllegalStateException("a communicator is given back that has not ended");
+            }
+            end(c);
+        }
+        if (r instanceof Recording) {
+            recordings.remove(((Recording) r).handle());
+        }
         Arena arena = live.remove(r);
         if (arena != null) {
             streams.keySet().forEach(this::drain);
@@ -458,6 +536,8 @@ public final class Simulator implements Device, KernelCompiler {
         notRecorded("cuStreamBeginCapture");
         recording = live(on);
         recorded = new ArrayList<>();
+        recordedMarks.clear();
+        apart.clear();
     }
 
     @Override
@@ -465,28 +545,72 @@ public final class Simulator implements Device, KernelCompiler {
         if (!live(on).equals(recording)) {
             throw new IllegalStateException("nothing is recorded");
         }
+        boolean cameBack = apart.values().stream().allMatch(puts -> puts == 0);
         recording = null;
+        apart.clear();
         call("cuStreamEndCapture");
+        if (!cameBack) {
+            throw UserError.other("cuStreamEndCapture: CUDA_ERROR_STREAM_CAPTURE_UNJOINED, not all streams came back");
+        }
         Recording r = born(new Recording(++handles), null);
         recordings.put(r.handle(), recorded);
+        recordedStreams = (int) Math.max(recordedStreams, recorded.stream().map(Step::on).distinct().count());
         return r;
     }
 
     @Override
     public void forget(Stream on) {
         recording = null;
+        apart.clear();
         call("cuStreamEndCapture");
     }
 
+    /** Streams that were recorded beside it, and events, are each replay's own. */
     @Override
     public void replay(Recording r, Stream on) {
         call("cuGraphLaunch");
-        recordings.get(live(r).handle()).forEach(w -> put(on, w));
+        List<Step> steps = recordings.get(live(r).handle());
+        Map<Stream, Stream> mapped = new HashMap<>();
+        steps.stream().limit(1).forEach(s -> mapped.put(s.on(), on));
+        Map<Event, Event> events = new HashMap<>();
+        for (Step s : steps) {
+            Stream to = mapped.computeIfAbsent(s.on(), _ -> {
+                Stream beside = new Stream(++handles);
+                streams.put(beside, new ArrayDeque<>());
+                return beside;
+            });
+            switch (s) {
+                case Step.Put(Stream _, Work w) -> streams.get(to).add(w);
+                case Step.Mark(Stream _, Event e, int _) -> {
+                    Event own = events.computeIfAbsent(e, _ -> new Event(++handles));
+                    streams.get(to).add(new Work(() -> {
+                        reached.put(own, 1L);
+                        clock--;
+                    }, () -> true));
+                }
+                case Step.Follow(Stream _, Event e) -> {
+                    Event own = events.get(e);
+                    streams.get(to).add(new Work(() -> clock--, () -> reached.containsKey(own)));
+                }
+            }
+        }
+        // By then they have come back.
+        put(on, () -> {
+            clock--;
+            mapped.values().stream().filter(s -> s != on).forEach(streams::remove);
+            events.values().forEach(reached::remove);
+        });
     }
 
     @Override
     public void mark(Event event, Stream on) {
         call("cuEventRecord");
+        if (isRecorded(on)) {
+            var mark = new Step.Mark(on, live(event), apart.getOrDefault(on, 0));
+            recorded.add(mark);
+            recordedMarks.put(event, mark);
+            return;
+        }
         notRecorded("cuEventRecord");
         long mark = marks.merge(live(event), 1L, Long::sum);
         put(on, () -> {
@@ -498,16 +622,49 @@ public final class Simulator implements Device, KernelCompiler {
     @Override
     public void follow(Stream on, Event event) {
         call("cuStreamWaitEvent");
+        Step.Mark within = recording == null ? null : recordedMarks.get(event);
+        if (within != null) {
+            recorded.add(new Step.Follow(live(on), event));
+            if (!on.equals(recording)) {
+                apart.merge(on, 1, Integer::sum);
+            } else if (apart.getOrDefault(within.on, 0) == within.puts) {
+                apart.replace(within.on, 0);
+            }
+            return;
+        }
+        if (isRecorded(on)) {
+            throw UserError.other("cuStreamWaitEvent: CUDA_ERROR_STREAM_CAPTURE_ISOLATION, the event is not of the recording");
+        }
         notRecorded("cuStreamWaitEvent");
         long mark = marks.getOrDefault(live(event), 0L);
-        streams.get(live(on)).add(new Work(() -> clock--, event, mark));
+        streams.get(live(on)).add(new Work(() -> clock--, () -> reached.getOrDefault(event, 0L) >= mark));
+    }
+
+    @Override
+    public void whileWaiting(Runnable check) {
+        this.check = check;
+    }
+
+    /** Waits as someone does who may give up. */
+    private void poll(String name, BooleanSupplier done) {
+        Patience.until(() -> {
+            call(name);
+            told(name);
+            streams.keySet().stream().toList().forEach(this::advance);
+            return done.getAsBoolean();
+        }, check);
+        told(name);
     }
 
     @Override
     public void await(Event event) {
-        call("cuEventSynchronize");
         notRecorded("cuEventSynchronize");
         long mark = marks.getOrDefault(live(event), 0L);
+        if (check != null) {
+            poll("cuEventQuery", () -> reached.getOrDefault(event, 0L) >= mark);
+            return;
+        }
+        call("cuEventSynchronize");
         while (broken.isEmpty() && reached.getOrDefault(event, 0L) < mark) {
             boolean any = false;
             for (Stream s : List.copyOf(streams.keySet())) {
@@ -522,10 +679,108 @@ public final class Simulator implements Device, KernelCompiler {
 
     @Override
     public void await(Stream stream) {
-        call("cuStreamSynchronize");
         notRecorded("cuStreamSynchronize");
+        if (check != null) {
+            poll("cuStreamQuery", () -> streams.get(live(stream)).isEmpty());
+            return;
+        }
+        call("cuStreamSynchronize");
         drain(live(stream));
         told("cuStreamSynchronize");
+    }
+
+    @Override
+    public void prepareRanks() {
+        call("ncclGetVersion");
+    }
+
+    @Override
+    public byte[] communicatorId() {
+        call("ncclGetUniqueId");
+        return wire.id();
+    }
+
+    @Override
+    public Communicator join(byte[] id, int rank, int ranks) {
+        call("ncclCommInitRankConfig");
+        Communicator c = born(new Communicator(++handles), null);
+        members.put(c, new Member(wire.join(id, rank, ranks), rank));
+        return c;
+    }
+
+    @Override
+    public boolean isReady(Communicator c) {
+        call("ncclCommGetAsyncError");
+        Member m = members.get(live(c));
+        if (!m.group.failure().isEmpty()) {
+            throw UserError.other("NCCL: %s", m.group.failure());
+        }
+        if (m.pending > 0) {
+            m.pending--;
+            return false;
+        }
+        return m.finishes ? m.group.areAllFinished() : m.group.areAllJoined();
+    }
+
+    /** What is asked of it now: only one thing at a time. */
+    private Member idle(Communicator c) {
+        Member m = members.get(live(c));
+        if (m.pending > 0 || m.finishes || !m.group.areAllJoined()) {
+            throw UserError.other("NCCL: invalid argument (the communicator is not ready)");
+        }
+        m.pending = random.nextInt(3);
+        return m;
+    }
+
+    /** Each rank gives what it has, and the launch is done once all have. */
+    @Override
+    public void allReduce(Communicator c, List<Reduced> parts, boolean mean, Stream on) {
+        call("ncclGroupStart");
+        for (Reduced r : parts) {
+            call("ncclAllReduce");
+            at(r.from(), Float.BYTES * r.elements());
+            at(r.to(), Float.BYTES * r.elements());
+        }
+        call("ncclGroupEnd");
+        Member m = idle(c);
+        put(on, () -> {
+            if (m.begun++ != m.taken) {
+                throw new IllegalStateException("two exchanges of a communicator at once");
+            }
+            m.group.give(m.taken, m.rank, parts.stream().map(r -> at(r.from(), Float.BYTES * r.elements())
+                    .toArray(ValueLayout.JAVA_FLOAT)).toList());
+        });
+        put(on, new Work(() -> {
+            if (!m.aborted) {
+                List<float[]> sums = m.group.take(m.taken++, mean);
+                for (int i = 0; i < sums.size(); i++) {
+                    at(parts.get(i).to(), Float.BYTES * parts.get(i).elements()).copyFrom(MemorySegment.ofArray(sums.get(i)));
+                }
+            }
+        }, () -> m.aborted || m.group.isComplete(m.taken)));
+    }
+
+    @Override
+    public void finish(Communicator c) {
+        call("ncclCommFinalize");
+        Member m = idle(c);
+        m.finishes = true;
+        m.group.finish(m.rank);
+    }
+
+    @Override
+    public void abort(Communicator c) {
+        call("ncclCommAbort");
+        end(live(c));
+        live.remove(c);
+    }
+
+    /** NCCL waits for recordings that hold it, for ever if need be. */
+    private void end(Communicator c) {
+        if (!recordings.isEmpty()) {
+            throw new IllegalStateException("recordings are left that may exchange");
+        }
+        members.remove(c).aborted = true;
     }
 
     @Override

@@ -71,6 +71,8 @@ CUresult CUDAAPI cuMemFreeHost(void* p) { free(p); return gone(); }
 CUresult CUDAAPI cuStreamCreate(CUstream* s, unsigned int flags) { if (flags != CU_STREAM_NON_BLOCKING) return CUDA_ERROR_INVALID_VALUE; *s = handle<CUstream>(100); return CUDA_SUCCESS; }
 CUresult CUDAAPI cuStreamDestroy(CUstream s) { return s == (CUstream) 100 ? gone() : CUDA_ERROR_INVALID_HANDLE; }
 CUresult CUDAAPI cuStreamSynchronize(CUstream s) { return s == (CUstream) 100 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE; }
+CUresult CUDAAPI cuStreamQuery(CUstream s) { return s == (CUstream) 100 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE; }
+CUresult CUDAAPI cuEventQuery(CUevent e) { return e == (CUevent) 200 ? CUDA_ERROR_NOT_READY : CUDA_ERROR_INVALID_HANDLE; }
 CUresult CUDAAPI cuStreamWaitEvent(CUstream s, CUevent e, unsigned int flags) { return s == (CUstream) 100 && e == (CUevent) 200 && flags == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE; }
 CUresult CUDAAPI cuEventCreate(CUevent* e, unsigned int flags) { if (flags) return CUDA_ERROR_INVALID_VALUE; *e = handle<CUevent>(200); return CUDA_SUCCESS; }
 CUresult CUDAAPI cuEventDestroy(CUevent e) { return e == (CUevent) 200 ? gone() : CUDA_ERROR_INVALID_HANDLE; }

@@ -59,8 +59,8 @@ public final class Shim {
         return of(KernelSource.prelude(), sources);
     }
 
-    /** With something else before the sources than what belongs there. */
-    static Shim of(String prelude, Collection<KernelSource> sources) throws IOException {
+    /** With something else before the sources than what belongs there; simulated ranks may ask for the same at once. */
+    static synchronized Shim of(String prelude, Collection<KernelSource> sources) throws IOException {
         Map<String, KernelSource> distinct = new LinkedHashMap<>();
         sources.forEach(s -> distinct.put(s.entry(), s));
         List<List<KernelSource>> units = new ArrayList<>();
