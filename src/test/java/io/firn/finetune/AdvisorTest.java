@@ -88,7 +88,7 @@ class AdvisorTest {
 
     @Test
     void shortTrainingsConfirmOrOverrule() {
-        Advice a = advise(OptionalDouble.of(6), true);
+        Advice a = advise(OptionalDouble.of(6), true, "epochs", 1, "patience", 1);
         assertThat(a.confirmation().rounds()).hasSize(10);
         assertThat(a.freeze()).isEqualTo(a.confirmation().freeze());
         assertThat(a.why()).contains("short trainings");
