@@ -6,6 +6,7 @@ import io.firn.data.Sampling;
 import io.firn.error.UserError;
 import io.firn.models.Model;
 import io.firn.models.NearNames;
+import io.firn.plan.FreezeSpec;
 import io.firn.plan.Precision;
 import io.firn.plan.Target;
 import io.firn.train.Config;
@@ -109,6 +110,7 @@ public final class Advisor {
         // What is frozen is what is asked for here, whatever a configuration file says.
         Setup setup = Setup.of(asked.with("freeze", "none"), devices, say);
         try (var backend = setup.backend()) {
+            FreezeSpec.frozen(freeze(), setup.model(1).graph(), NearNames::of);
             check(setup.train());
             InitialStates states = InitialStates.of(setup, say);
             Advice advice = advise(setup, states, place);
@@ -117,6 +119,11 @@ public final class Advisor {
             }
             return confirmed(advice, setup, budget.getAsDouble());
         }
+    }
+
+    /** What was asked for, which is priced beside the usual alternatives. */
+    private String freeze() {
+        return asked.text("freeze").map(String::strip).filter(f -> !f.equals("auto")).orElse("none");
     }
 
     /** Refuses sets of which nothing can be learned about similarity. */
@@ -156,7 +163,7 @@ public final class Advisor {
         Chooser by = input.suspects() ? chooser.keepingWeights() : chooser;
         Chooser.Choice choice = by.choose(model, similarity, curve, train.size(), classes);
         List<Arm> arms = Arm.priced(setup, states, Cuts.after(model, Similarity.best(similarity).tap()),
-                choice.freeze(), place);
+                choice.freeze(), freeze(), place);
         int[] counts = Sampling.counts(train);
         return new Advice(model.name(), setup.options().net().init(), train.name(), place.precision(setup).label(),
                 setup.options().recipe().batch(), train.size(), classes, given.labels().length, input.told(), input,

@@ -120,15 +120,19 @@ public record Arm(String name, String freeze, @JsonProperty("trainable_parameter
      *
      * @param best    what {@code --freeze} is to train all behind the best tap
      * @param chosen  what is proposed
+     * @param asked   what was asked for; {@code none} where nothing was
      * @param place   where
      */
-    static List<Arm> priced(Setup setup, InitialStates states, String best, String chosen, Place place) {
+    static List<Arm> priced(Setup setup, InitialStates states, String best, String chosen, String asked, Place place) {
         SequencedMap<String, String> wanted = new LinkedHashMap<>(usual(setup.model(1)));
         if (!wanted.containsValue(best)) {
             wanted.put("best tap", best);
         }
         if (!wanted.containsValue(chosen)) {
             wanted.put("proposed", chosen);
+        }
+        if (!wanted.containsValue(asked)) {
+            wanted.put("asked for", asked);
         }
         StepRequest all = StepRequest.of(setup, "none");
         int whole = launches(all.step(place.program(setup, all)));

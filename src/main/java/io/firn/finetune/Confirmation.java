@@ -51,10 +51,12 @@ public record Confirmation(double seconds, String freeze, @JsonProperty("from_sc
      */
     static Confirmation of(Config asked, List<Arm> arms, double budget, Devices devices, Consumer<String> say) {
         long start = System.nanoTime();
+        // Their length is the budget's alone: what is over by another rule would have nothing to tell in the next round.
+        Config open = asked.without("epochs", "patience", "unfreeze");
         try {
             Path folder = Files.createTempDirectory("firn-advise-");
             try {
-                return new Confirmation.Race(asked, budget, devices, say, folder, start).run(arms);
+                return new Confirmation.Race(open, budget, devices, say, folder, start).run(arms);
             } finally {
                 try (Stream<Path> files = Files.walk(folder)) {
                     for (Path p : files.sorted(Comparator.reverseOrder()).toList()) {

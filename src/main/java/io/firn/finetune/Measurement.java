@@ -5,6 +5,7 @@ import io.firn.data.Batch;
 import io.firn.data.Batches;
 import io.firn.data.Dataset;
 import io.firn.data.Loader;
+import io.firn.error.UserError;
 import io.firn.graph.Graph;
 import io.firn.graph.GraphBuilder;
 import io.firn.graph.Linear;
@@ -155,6 +156,13 @@ record Measurement(int[] labels, SequencedMap<String, float[][]> features, Seque
                 int channels = values.length / batch;
                 float[] row = new float[channels];
                 System.arraycopy(values, slot * channels, row, 0, channels);
+                for (float v : row) {
+                    if (!Float.isFinite(v)) {
+                        throw UserError.data("with these weights, what comes out of %s is not finite: they are damaged, or the "
+                                + "images are prepared in another way than they were trained with (--mean, --std)",
+                                name.substring(TAP.length()));
+                    }
+                }
                 features.computeIfAbsent(name.substring(TAP.length()), _ -> new ArrayList<>()).add(row);
             }
         });

@@ -1,6 +1,7 @@
 package io.firn.train;
 
 import io.firn.backend.Session;
+import io.firn.error.UserError;
 import io.firn.graph.Shape;
 import io.firn.graph.State;
 import io.firn.models.Model;
@@ -45,11 +46,23 @@ public final class InitialStates {
             WeightFile read = WeightFile.read(file);
             read.messages().forEach(say);
             Matching m = Matching.match(s.model(1).graph(), read.weights(), file.toString());
+            checkFinite(m, file);
             m.messages().forEach(say);
             return m;
         });
         return new InitialStates(s.model(1), s.options().run().seed(), matching.map(m -> (Map<String, Tensor>) m.tensors())
                 .orElse(Map.of()), matching.map(Matching::fresh).orElse(Set.of()));
+    }
+
+    private static void checkFinite(Matching m, Path file) {
+        m.tensors().forEach((name, t) -> {
+            for (float v : t.data()) {
+                if (!Float.isFinite(v)) {
+                    throw UserError.data("%s: %s holds numbers that are not finite, as after a training that diverged: take "
+                            + "earlier weights", file, name);
+                }
+            }
+        });
     }
 
     /** Random weights. */

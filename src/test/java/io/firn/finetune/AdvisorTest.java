@@ -78,16 +78,17 @@ class AdvisorTest {
 
     @Test
     void wrongPreprocessingIsToldFirst() {
-        Advice a = advise(OptionalDouble.empty(), false, "mean", List.of(0.0), "std", List.of(1 / 255.0));
+        Advice a = advise(OptionalDouble.empty(), false, "mean", List.of(0.0), "std", List.of(1 / 255.0), "freeze", "layer2");
         assertThat(a.first().getFirst()).contains("another way", "ImageNet's mean and deviation",
                 "--mean 0.4490 --std 0.2260");
         assertThat(a.input().used()).isGreaterThan(3 * a.input().others().getFirst().d());
         assertThat(a.arms()).allSatisfy(arm -> assertThat(arm.measuredMs()).isNull());
+        assertThat(a.arms().stream().filter(arm -> arm.name().equals("asked for")).map(Arm::freeze)).containsExactly("layer2");
     }
 
     @Test
     void shortTrainingsConfirmOrOverrule() {
-        Advice a = advise(OptionalDouble.of(6), true);
+        Advice a = advise(OptionalDouble.of(6), true, "epochs", 1, "patience", 1);
         assertThat(a.confirmation().rounds()).hasSize(10);
         assertThat(a.freeze()).isEqualTo(a.confirmation().freeze());
         assertThat(a.why()).contains("short trainings");
@@ -108,6 +109,7 @@ class AdvisorTest {
         refused(UserError.Kind.DATA, "a single image of class 3", "data",
                 TinyData.idx(shared.resolve("single"), 7, 0, 4).toString());
         refused(UserError.Kind.DATA, "no such file", "init", shared.resolve("nothing.pth").toString());
+        refused(UserError.Kind.USAGE, "no module is named 'layer7'", "freeze", "layer7");
         assertThatThrownBy(() -> Advisor.completed(Config.of(options()))).hasMessageContaining("--init is missing");
         assertThatThrownBy(() -> advise(OptionalDouble.of(0), false)).hasMessageContaining("--budget 0.0");
         assertThat(Files.exists(first.resolve("freeze.json"))).isFalse();

@@ -13,6 +13,8 @@ import io.firn.weights.Safetensors;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -95,7 +97,12 @@ class FineTuningTest {
     }
 
     @Test
-    void whatCannotBeFineTunedIsRefused() {
+    void whatCannotBeFineTunedIsRefused() throws IOException {
+        byte[] weights = Files.readAllBytes(first.resolve("weights.safetensors"));
+        int data = 8 + Math.toIntExact(ByteBuffer.wrap(weights).order(ByteOrder.LITTLE_ENDIAN).getLong(0));
+        int middle = data + (weights.length - data) / 8 * 4;
+        ByteBuffer.wrap(weights).order(ByteOrder.LITTLE_ENDIAN).putFloat(middle, Float.NaN);
+        Path diverged = Files.write(shared.resolve("diverged.safetensors"), weights);
         var log = new ByteArrayOutputStream();
         assertThatThrownBy(() -> tune("run", log, null, "freeze", "layer7")).isInstanceOf(UserError.class)
                 .hasMessageContaining("no module is named 'layer7'");
@@ -103,6 +110,8 @@ class FineTuningTest {
                 .hasMessageContaining("at least two classes");
         assertThatThrownBy(() -> tune("run", log, null, "val", TinyData.idx(shared.resolve("more"), 16, 16, 4).toString()))
                 .hasMessageContaining("has class '3', which the training set's 3 classes");
+        assertThatThrownBy(() -> tune("run", log, null, "init", diverged.toString())).isInstanceOf(UserError.class)
+                .hasMessageContaining("diverged.safetensors: ").hasMessageContaining("not finite");
         assertThat(folder.resolve("run")).doesNotExist();
     }
 
