@@ -35,7 +35,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * Two ranks on simulated GPUs, of which one fails at any call that exchanges, hangs, or is lost: both end, in time and with
- * the same reason, and leave nothing on their devices. Slow until it is known why one run in a few says that a cuDNN plan is left.
+ * the same reason, and leave nothing on their devices. Slow: it takes a minute.
  */
 @Tag("slow")
 class RankFailuresTest {
