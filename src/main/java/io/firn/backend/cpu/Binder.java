@@ -61,12 +61,13 @@ final class Binder {
     }
 
     private Executable winograd(List<Node> nodes, long scratch) {
+        Product p = Winograd.asProduct(nodes, plan.activations()).orElseThrow();
         List<Node> product = Winograd.product(nodes);
-        Winograd sizes = Product.of(product, plan.activations()).flatMap(Winograd::of).orElseThrow();
-        Node n = product.getFirst();
-        Tensor from = tensor(n.input(0));
-        Tensor to = tensor(sizes.wgrad() ? n.input(1) : n.output());
-        return WinogradKernel.of(dnn, descriptors, sizes, from, to, tensor(Winograd.weights(nodes)), scratch, workers);
+        Winograd sizes = Winograd.of(p).orElseThrow();
+        Tensor from = tensor(product.getFirst().input(0));
+        Tensor to = tensor(sizes.wgrad() ? product.getFirst().input(1) : product.getLast().output());
+        return WinogradKernel.of(dnn, descriptors, sizes, from, to, tensor(Winograd.weights(nodes)),
+                WinogradTail.of(p, product, this::tensor), scratch, workers);
     }
 
     private GrayWgrad gray(Node n) {

@@ -19,6 +19,7 @@ import io.firn.plan.Target;
 import io.firn.plan.TuningTable;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.Map;
 import java.util.function.Predicate;
 
@@ -134,8 +135,8 @@ public final class CpuBackend implements Backend {
         return new Binder(dnn, descriptors, workers, plan, bases, ranks);
     }
 
-    Executable winograd(Winograd sizes, Tensor from, Tensor to, Tensor w, long scratch) {
-        return WinogradKernel.of(dnn, descriptors, sizes, from, to, w, scratch, workers);
+    Executable winograd(Winograd sizes, Tensor from, Tensor to, Tensor w, Optional<WinogradTail> tail, long scratch) {
+        return WinogradKernel.of(dnn, descriptors, sizes, from, to, w, tail, scratch, workers);
     }
 
     /** Bytes of scratch memory that such a kernel needs. */

@@ -39,7 +39,7 @@ final class CpuKernels implements Kernels {
     static final String ONEDNN = "onednn";
     static final String ALL_REDUCE = "all_reduce";
     /** Raised when own kernels that compete with the library's are added or become faster: what was measured before is stale. */
-    private static final int OWN_KERNELS = 2;
+    private static final int OWN_KERNELS = 3;
     private static final int LARGEST_OWN_DEPTHWISE = 7;
     /** Of frozen layers, in bytes: what follows then finds most of it in the processor's cache. */
     private static final long LARGEST_VALUE = 20L << 20;
@@ -90,9 +90,8 @@ final class CpuKernels implements Kernels {
 
     /** What these nodes are as a Winograd convolution, where the table says that it is the fastest. */
     private Optional<Winograd> winograd(List<Node> nodes, Layout layout) {
-        List<Node> product = Winograd.product(nodes);
-        return product.size() == nodes.size() ? Optional.empty() : Product.of(product, layout)
-                .filter(p -> Winograd.NAME.equals(table.choices().get(p.key()))).flatMap(Winograd::of);
+        return Winograd.asProduct(nodes, layout).filter(p -> Winograd.NAME.equals(table.choices().get(p.key())))
+                .flatMap(Winograd::of);
     }
 
     @Override
@@ -132,7 +131,7 @@ final class CpuKernels implements Kernels {
         if (winograd.isPresent()) {
             Value weights = Winograd.weights(s.nodes());
             return List.of(Candidate.of(Kernel.own("winograd_" + winograd.get().direction().name().toLowerCase()),
-                    s.inputs().stream().map(v -> v.equals(weights) ? Layout.DENSE : layout(v.shape(), layout)).toList(),
+                    s.inputs().stream().map(v -> v.equals(weights) ? Layout.DENSE : activation(v, layout)).toList(),
                     s.outputs().stream().map(v -> v.equals(weights) ? Layout.DENSE : layout(v.shape(), layout)).toList(),
                     WinogradKernel.workspace(descriptors, winograd.get())));
         }

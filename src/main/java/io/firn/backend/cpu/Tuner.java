@@ -38,6 +38,8 @@ final class Tuner {
     private static final int REPEATS = 3;
     /** How long an own kernel's loops may take to be compiled, beside kernels that leave the compiler little time. */
     private static final long COMPILING_NANOS = 1_500_000_000L;
+    /** The same where loops are compiled, but may be once more for what is new about these sizes. */
+    private static final long SETTLING_NANOS = 200_000_000L;
     /** An implementation that is this much slower than the best so far in its first run is not run again. */
     private static final double HOPELESS = 2;
     /** All operands hold this byte: as f32 and as bf16 a small number that is no denormal. */
@@ -175,17 +177,22 @@ final class Tuner {
         long toAt = Buffer.align(w.layout().bytes(from));
         long weightsAt = toAt + Buffer.align(w.layout().bytes(to));
         Type weights = new Type(DType.F32, p.w());
-        long scratch = weightsAt + Buffer.align(weights.bytes());
+        long biasAt = weightsAt + Buffer.align(weights.bytes());
+        Type bias = Type.f32(w.to().c());
+        long residualAt = biasAt + Buffer.align(bias.bytes());
+        long scratch = residualAt + (p.residual() ? Buffer.align(w.layout().bytes(to)) : 0);
         long bytes = scratch + backend.winogradBytes(w);
         try (NativeArena memory = new NativeArena(bytes)) {
             memory.segment(0, bytes).fill(FILLING);
             long at = memory.address();
-            try (Executable kernel = backend.winograd(w, new Tensor(at, from, w.layout()),
-                    new Tensor(at + toAt, to, w.layout()), new Tensor(at + weightsAt, weights, Layout.DENSE), at + scratch)) {
-                if (compiled.add(w.direction() + " " + w.dtype())) {
-                    for (long end = System.nanoTime() + COMPILING_NANOS; System.nanoTime() < end; ) {
-                        kernel.run();
-                    }
+            Optional<WinogradTail> tail = p.bias() ? Optional.of(new WinogradTail(new Tensor(at + biasAt, bias, Layout.DENSE),
+                    p.residual() ? Optional.of(new Tensor(at + residualAt, to, w.layout())) : Optional.empty(),
+                    p.activation().isPresent())) : Optional.empty();
+            try (Executable kernel = backend.winograd(w, new Tensor(at, from, w.layout()), new Tensor(at + toAt, to, w.layout()),
+                    new Tensor(at + weightsAt, weights, Layout.DENSE), tail, at + scratch)) {
+                boolean first = compiled.add("%s %s %s %s".formatted(w.direction(), w.dtype(), p.residual(), p.activation()));
+                for (long end = System.nanoTime() + (first ? COMPILING_NANOS : SETTLING_NANOS); System.nanoTime() < end; ) {
+                    kernel.run();
                 }
                 return least(kernel, shortest);
             }

@@ -1,6 +1,8 @@
 package io.firn.backend.cpu;
 
+import io.firn.graph.Activation;
 import io.firn.graph.Conversion;
+import io.firn.graph.Convolution;
 import io.firn.graph.DType;
 import io.firn.graph.Node;
 import io.firn.graph.Shape;
@@ -45,13 +47,16 @@ record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, 
     /** How this product would be computed so; empty where it cannot be. */
     static Optional<Winograd> of(Product p) {
         boolean plain = p.groups() == 1 && p.w().dim(2) == 3 && p.stride() == 1 && p.padding() == 1
-                && p.x().c() % 16 == 0 && p.w().dim(0) % 16 == 0 && !p.bias() && !p.residual() && p.activation().isEmpty();
+                && p.x().c() % 16 == 0 && p.w().dim(0) % 16 == 0;
         if (!plain || !roundsWell(p) || p.xLayout() instanceof Layout.Dense || !p.xLayout().equals(p.yLayout())) {
             return Optional.empty();
         }
         boolean dgrad = p.direction() == Product.Direction.DGRAD;
         Winograd whole = new Winograd(p.direction(), dgrad ? p.y() : p.x(), dgrad ? p.x() : p.y(), p.dtype(), p.xLayout(),
                 p.x().n());
+        if (hasTail(p) && !(whole.f32() && p.activation().filter(a -> a != Activation.Kind.RELU).isEmpty())) {
+            return Optional.empty();
+        }
         int images = p.x().n();
         while (images > 1 && (p.x().n() % images != 0 || whole.with(images).chunkBytes() > CHUNK_BYTES)) {
             images--;
@@ -71,6 +76,20 @@ record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, 
         return tiles && (p.dtype() == DType.F32 || Math.min(p.x().c(), p.y().c()) >= LEAST_CHANNELS_16);
     }
 
+    /** Whether a bias, another tensor or an activation follows, as after a frozen convolution. */
+    private static boolean hasTail(Product p) {
+        return p.bias() || p.residual() || p.activation().isPresent();
+    }
+
+    /**
+     * What these nodes are as such a convolution. Weights that are trained are read where they lie, by the nodes of one
+     * launch; those that are frozen have been folded, once, into what {@code nodes} reads.
+     */
+    static Optional<Product> asProduct(List<Node> nodes, Layout layout) {
+        List<Node> product = product(nodes);
+        return Product.of(product, layout).filter(p -> p.bias() || product.size() < nodes.size());
+    }
+
     /** The convolution among these nodes, without the casts that pack its weights or unpack their gradient. */
     static List<Node> product(List<Node> nodes) {
         if (nodes.size() != 2) {
@@ -85,8 +104,11 @@ record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, 
 
     /** The weights that these nodes read dense, or their gradient that they write so. */
     static Value weights(List<Node> nodes) {
-        boolean packs = nodes.getFirst().op() instanceof Conversion.Cast;
-        return packs ? nodes.getFirst().input(0) : nodes.getLast().output();
+        Node first = nodes.getFirst();
+        if (first.op() instanceof Conversion.Cast) {
+            return first.input(0);
+        }
+        return first.op() instanceof Convolution.Forward ? first.input(1) : nodes.getLast().output();
     }
 
     /** Whether {@link WinogradF32Kernel} computes it: a vector's 16 lanes and 32 registers are what it is written for. */

@@ -7,6 +7,7 @@ import static io.firn.backend.cpu.Simd.ORDER;
 import io.firn.plan.Buffer;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Optional;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -45,7 +46,8 @@ final class WinogradF32Kernel implements Executable {
     private final Workers.Task convolve = this::convolve;
 
     /** @param scratch address of the workspace, which holds U */
-    WinogradF32Kernel(Winograd sizes, Tensor from, Tensor to, Tensor w, long scratch, Workers workers) {
+    WinogradF32Kernel(Winograd sizes, Tensor from, Tensor to, Tensor w, Optional<WinogradTail> tail, long scratch,
+                      Workers workers) {
         this.sizes = sizes;
         this.workers = workers;
         u = scratch;
@@ -61,7 +63,7 @@ final class WinogradF32Kernel implements Executable {
                 WinogradWeights.SCRATCH_FLOATS));
         zeros = new NativeArena(Math.max(WinogradTiles.rowBytes(from), WinogradTiles.rowBytes(to)));
         source = new WinogradTiles(sizes, from, sourcePlace, false, zeros.address());
-        result = new WinogradTiles(sizes, to, resultPlace, false, zeros.address());
+        result = new WinogradTiles(sizes, to, resultPlace, false, zeros.address(), tail);
         weights = new WinogradWeights(w.type().shape(), w.address(), u, PANEL, weightPlace / 4,
                 sizes.direction() == Product.Direction.DGRAD, false);
         transformWeights = (i, thread) -> weights.transform(i, workers.floats(thread));

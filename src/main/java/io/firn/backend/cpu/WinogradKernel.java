@@ -2,6 +2,7 @@ package io.firn.backend.cpu;
 
 import io.firn.graph.DType;
 import java.util.List;
+import java.util.Optional;
 
 /** Runs a {@link Winograd} convolution: transforms by own kernels, products by oneDNN, chunk by chunk of images. */
 final class WinogradKernel implements Executable {
@@ -60,10 +61,10 @@ final class WinogradKernel implements Executable {
         gradient = (i, thread) -> weights.gradient(i, workers.floats(thread));
     }
 
-    /** The kernel that is the fastest for these sizes. */
-    static Executable of(OneDnn dnn, Descriptors descriptors, Winograd sizes, Tensor from, Tensor to, Tensor w, long scratch,
-                         Workers workers) {
-        return sizes.f32() ? new WinogradF32Kernel(sizes, from, to, w, scratch, workers)
+    /** The kernel that is the fastest for these sizes; only that for f32 is asked for a tail. */
+    static Executable of(OneDnn dnn, Descriptors descriptors, Winograd sizes, Tensor from, Tensor to, Tensor w,
+                         Optional<WinogradTail> tail, long scratch, Workers workers) {
+        return sizes.f32() ? new WinogradF32Kernel(sizes, from, to, w, tail, scratch, workers)
                 : new WinogradKernel(dnn, descriptors, sizes, from, to, w, scratch, workers);
     }
 

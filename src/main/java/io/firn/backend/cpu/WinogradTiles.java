@@ -9,6 +9,7 @@ import static io.firn.backend.cpu.Simd.S;
 import io.firn.graph.DType;
 import io.firn.graph.Shape;
 import io.firn.plan.Layout;
+import java.util.Optional;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -32,6 +33,7 @@ final class WinogradTiles {
     private final long stripBytes;
     /** Pixels as long as a row that stand for those beyond the image's edges. */
     private final long zeros;
+    private final WinogradTail tail;
 
     /**
      * @param activations their tensor
@@ -40,6 +42,12 @@ final class WinogradTiles {
      * @param zeros       address of {@link #rowBytes} zeros
      */
     WinogradTiles(Winograd w, Tensor activations, long placeStride, boolean bf16, long zeros) {
+        this(w, activations, placeStride, bf16, zeros, Optional.empty());
+    }
+
+    /** @param tail what happens to f32 results on their way out */
+    WinogradTiles(Winograd w, Tensor activations, long placeStride, boolean bf16, long zeros, Optional<WinogradTail> tail) {
+        this.tail = tail.orElse(null);
         shape = activations.type().shape();
         this.bf16 = activations.type().dtype() == DType.BF16;
         blocked = activations.layout() instanceof Layout.Blocked16;
@@ -80,13 +88,15 @@ final class WinogradTiles {
 
     /** Address of the first pixel of a row, at a channel; of zeros where the row lies outside. */
     private long row(int n, int h, int c) {
-        if (h < 0 || h >= shape.h()) {
-            return zeros;
-        }
+        return h < 0 || h >= shape.h() ? zeros : base + place(n, h, c);
+    }
+
+    /** Bytes from the first pixel to that of a row, at a channel. */
+    private long place(int n, int h, int c) {
         long element = blocked
                 ? (((long) n * (shape.c() / 16) + c / 16) * shape.h() + h) * shape.w() * 16 + c % 16
                 : ((long) n * shape.h() + h) * shape.w() * shape.c() + c;
-        return base + element * bytes(bf16);
+        return element * bytes(bf16);
     }
 
     /**
@@ -281,6 +291,10 @@ final class WinogradTiles {
                 narrow(pixels, to, shape.w(), pixelBytes());
             } else {
                 resultRows(strip, to, shape.w(), pixelBytes());
+                if (tail != null) {
+                    tail.finish(to, tail.residual().isEmpty() ? zeros
+                            : tail.residual().get().address() + place(n, 2 * tileRow + r, c), c, shape.w(), pixelBytes());
+                }
             }
         }
     }

@@ -12,6 +12,7 @@ import io.firn.models.Models;
 import io.firn.oracle.GraphOracle;
 import io.firn.oracle.Magnitudes;
 import io.firn.oracle.Tolerance;
+import io.firn.plan.FreezeSpec;
 import io.firn.plan.Launch;
 import io.firn.plan.Plan;
 import io.firn.plan.PlanRequest;
@@ -28,6 +29,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -38,15 +40,25 @@ class WinogradPlanTest {
     @ParameterizedTest
     @EnumSource(value = Precision.class, names = {"FP32", "BF16"})
     void launchesOfAStepAreWithinTheirTolerances(Precision precision) {
+        launchesAreWithinTheirTolerances(precision, "none", "winograd_forward", "winograd_dgrad", "winograd_wgrad");
+    }
+
+    @Test
+    void launchesOfAFrozenNetAreWithinTheirTolerances() {
+        launchesAreWithinTheirTolerances(Precision.FP32, "head", "winograd_forward");
+    }
+
+    private static void launchesAreWithinTheirTolerances(Precision precision, String freeze, String... expected) {
         Model m = Models.build("resnet18", ModelOptions.defaults().withBatch(BATCH).withResolution(64).withClasses(10));
+        Set<String> frozen = FreezeSpec.frozen(freeze, m.graph(), (_, _) -> List.of());
         PlanRequest request = new PlanRequest("train", m.graph(), m.preset().mean(), m.preset().std(), precision,
-                Optional.of(new PlanRequest.Training(Set.of(), _ -> new Update.Sgd(0.9, 1e-4, false, 1), 0)));
+                Optional.of(new PlanRequest.Training(frozen, _ -> new Update.Sgd(0.9, 1e-4, false, 1), 0)));
         try (CpuBackend backend = CpuBackend.open(2)) {
             TuningTable table = WinogradTables.everywhere(backend, request);
             Program program = new Planner(backend.target(), backend.kernels(table)).plan(request);
             Plan plan = program.plan("train");
             List<String> kernels = plan.launches().stream().map(l -> l.kernel().name()).distinct().toList();
-            assertThat(kernels).contains("winograd_forward", "winograd_dgrad", "winograd_wgrad");
+            assertThat(kernels).contains(expected);
             try (Session session = backend.load(program)) {
                 fill(session, plan, m);
                 Map<String, Integer> checked = new HashMap<>();

@@ -2,10 +2,13 @@ package io.firn.backend.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.firn.graph.Activation;
 import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
 import io.firn.graph.DType;
+import io.firn.graph.Elementwise;
 import io.firn.graph.Node;
+import io.firn.graph.Op;
 import io.firn.graph.Phase;
 import io.firn.graph.Shape;
 import io.firn.graph.Type;
@@ -15,11 +18,13 @@ import io.firn.oracle.Magnitudes;
 import io.firn.oracle.Tolerance;
 import io.firn.plan.Layout;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -46,6 +51,52 @@ class WinogradTest {
                 check(direction, Shape.of(6, 16, 9, 9), Shape.of(6, 32, 9, 9), type, Layout.BLOCKED16, 2);
             }
         }
+    }
+
+    /** As of a frozen convolution: what is folded into it comes in the same pass. */
+    @ParameterizedTest
+    @CsvSource({"false,false", "false,true", "true,false", "true,true"})
+    void addsAndClipsOnTheWayOut(boolean residual, boolean relu) {
+        for (Layout layout : List.of(Layout.NHWC, Layout.BLOCKED16)) {
+            Random random = new Random(11);
+            Value x = new Value(0, "x", Type.f32(6, 32, 7, 9));
+            Value w = new Value(1, "w", Type.f32(64, 32, 3, 3));
+            Value bias = new Value(2, "bias", Type.f32(64));
+            Value other = new Value(3, "other", Type.f32(6, 64, 7, 9));
+            List<Node> nodes = new ArrayList<>();
+            Value y = add(nodes, 4, new Convolution.Forward(1, 1, 1), x, w, bias);
+            y = residual ? add(nodes, 5, new Elementwise.Add(), other, y) : y;
+            y = relu ? add(nodes, 6, new Activation.Forward(Activation.Kind.RELU), y) : y;
+            Map<Value, double[]> operands = new HashMap<>();
+            for (Value v : List.of(x, w, bias, other)) {
+                operands.put(v, OpCase.random(v.type(), random));
+            }
+            Product product = Product.of(nodes, layout).orElseThrow();
+            Winograd sizes = Winograd.of(product).orElseThrow();
+            try (Arena arena = Arena.ofConfined(); CpuBackend backend = CpuBackend.open(2);
+                    NativeArena scratch = new NativeArena(backend.winogradBytes(sizes))) {
+                Map<Value, Guarded> in = new HashMap<>();
+                operands.forEach((v, values) -> in.put(v, new Guarded(arena, v.type(),
+                        v.equals(x) || v.equals(other) ? layout : Layout.DENSE, values)));
+                Guarded to = new Guarded(arena, y.type(), layout);
+                try (Executable kernel = backend.winograd(sizes, in.get(x).tensor, to.tensor, in.get(w).tensor,
+                        WinogradTail.of(product, nodes, v -> in.get(v).tensor), scratch.address())) {
+                    kernel.run();
+                }
+                in.values().forEach(Guarded::check);
+                to.check();
+                Map<Value, double[]> exact = new HashMap<>(operands);
+                GraphOracle.run(nodes, exact, GraphOracle.Precision.EXACT);
+                double error = Tolerance.error(to.read(), exact.get(y), Magnitudes.of(nodes, operands, Tolerance.FP32).get(y));
+                assertThat(error).as(layout.label()).isLessThan(Tolerance.FP32.share());
+            }
+        }
+    }
+
+    private static Value add(List<Node> nodes, int id, Op op, Value... in) {
+        Value y = new Value(id, "y" + id, op.infer(Stream.of(in).map(Value::type).toList()).getFirst());
+        nodes.add(new Node(y.name(), Phase.FORWARD, op, List.of(in), List.of(y)));
+        return y;
     }
 
     @Test
@@ -107,7 +158,8 @@ class WinogradTest {
             Guarded weights = wgrad ? new Guarded(arena, w, Layout.DENSE) : new Guarded(arena, w, Layout.DENSE, operands.get(master));
             Guarded to = wgrad ? new Guarded(arena, dy.type(), layout, operands.get(dy)) : new Guarded(arena, result.type(), layout);
             try (NativeArena scratch = new NativeArena(backend.winogradBytes(sizes));
-                    Executable kernel = backend.winograd(sizes, from.tensor, to.tensor, weights.tensor, scratch.address())) {
+                    Executable kernel = backend.winograd(sizes, from.tensor, to.tensor, weights.tensor, Optional.empty(),
+                            scratch.address())) {
                 kernel.run();
                 kernel.run();
             }
