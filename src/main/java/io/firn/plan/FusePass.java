@@ -2,10 +2,7 @@ package io.firn.plan;
 
 import io.firn.graph.Graph;
 import io.firn.graph.Node;
-import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
 
 /**
  * Partitions the graph into the subgraphs that one launch each computes. From the last node to the first, a node joins
@@ -32,15 +29,15 @@ final class FusePass {
     }
 
     private Partition fuse() {
-        Set<Groups.Group> ends = new LinkedHashSet<>();
+        Groups.Group end = null;
         for (Node n : graph.nodes().reversed()) {
             List<Groups.Group> readers = groups.readers(n);
-            // What nothing reads, such as the optimizer's steps, may be one launch with its like.
-            List<Groups.Group> options = readers.isEmpty() ? new ArrayList<>(ends) : readers;
+            // What nothing reads, such as the optimizer's steps, may be one launch with its like that came last.
+            List<Groups.Group> options = readers.isEmpty() && end != null ? List.of(end) : readers;
             Groups.Group joined = options.stream().filter(g -> joins(n, g, readers)).findFirst()
                     .orElseGet(() -> groups.open(n));
             if (readers.isEmpty()) {
-                ends.add(joined);
+                end = joined;
             }
             groups.add(n, joined);
         }

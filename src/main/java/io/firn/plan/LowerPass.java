@@ -32,7 +32,8 @@ final class LowerPass {
     private final Map<Value, Layout> layouts = new HashMap<>();
 
     LowerPass(Graph graph, PlanRequest request, Target target, Kernels kernels, StateLayout states) {
-        this.partition = kernels.fusesByBytes() ? BytesPass.run(graph, kernels) : FusePass.run(graph, kernels);
+        this.partition = kernels.fusesByBytes() ? BytesPass.run(graph, kernels)
+                : UpdateOrder.run(FusePass.run(graph, kernels));
         this.graph = partition.graph();
         this.request = request;
         this.target = target;

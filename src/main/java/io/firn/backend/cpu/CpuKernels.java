@@ -40,6 +40,8 @@ final class CpuKernels implements Kernels {
     static final String ALL_REDUCE = "all_reduce";
     /** Raised when own kernels that compete with the library's are added or become faster: what was measured before is stale. */
     private static final int OWN_KERNELS = 3;
+    /** Bytes of weights (averages counted too) in a launch of the optimizer: their gradients are all in memory before it. */
+    private static final long UPDATED_AT_ONCE = 4L << 20;
     private static final int LARGEST_OWN_DEPTHWISE = 7;
     /** Of frozen layers, in bytes: what follows then finds most of it in the processor's cache. */
     private static final long LARGEST_VALUE = 20L << 20;
@@ -75,8 +77,11 @@ final class CpuKernels implements Kernels {
 
     @Override
     public boolean supports(List<Node> nodes, Set<Value> outputs) {
-        if (nodes.size() == 1 || nodes.stream().allMatch(n -> n.op() instanceof Update)) {
+        if (nodes.size() == 1) {
             return true;
+        }
+        if (nodes.stream().allMatch(n -> n.op() instanceof Update)) {
+            return nodes.stream().mapToLong(n -> n.output().type().bytes()).sum() <= UPDATED_AT_ONCE;
         }
         if (winograd(nodes, activations).isPresent()) {
             return outputs.equals(Set.of(nodes.getLast().output()));
