@@ -37,6 +37,8 @@ class RankedTrainingTest {
 
     @TempDir
     private Path folder;
+    /** Of simulated GPUs: each with a cache of its own, since kernels that are in one already have no source. */
+    private final AtomicInteger opened = new AtomicInteger();
 
     @BeforeAll
     static void makeData() {
@@ -95,7 +97,6 @@ class RankedTrainingTest {
     }
 
     private TrainRequest onGpus(String run, SimulatedWire wire, Object... options) {
-        AtomicInteger opened = new AtomicInteger();
         return new TrainRequest(Config.of(options(options)), Optional.of(folder.resolve(run)), false, false, (device, _) -> {
             assertThat(device).matches("cuda|cuda:[01]");
             int n = opened.getAndIncrement();

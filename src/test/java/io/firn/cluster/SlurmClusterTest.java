@@ -31,6 +31,8 @@ import org.junit.jupiter.api.io.TempDir;
 class SlurmClusterTest {
     private static final Path SCRIPTS = Path.of("benchmarks/slurm").toAbsolutePath();
     private static final Duration PATIENCE = Duration.ofMinutes(8);
+    /** Of a second each or less: enough for a training to be disturbed three times before it ends. */
+    private static final String EPOCHS = "200";
 
     @TempDir
     static Path folder;
@@ -174,11 +176,11 @@ class SlurmClusterTest {
     void ranksThatAreKilledStoppedAndLoseTheirNode() throws Exception {
         List<String> four = List.of("--nodes", "2", "--ranks-per-node", "2");
         Path whole = folder.resolve("whole");
-        submit(whole, four, "--epochs", "40");
+        submit(whole, four, "--epochs", EPOCHS);
         await("the undisturbed job", whole, () -> isDone(whole));
 
         Path run = folder.resolve("disturbed");
-        String job = submit(run, four, "--epochs", "40");
+        String job = submit(run, four, "--epochs", EPOCHS);
         awaitProgress(run, 1);
         rank(job, 3).destroyForcibly();
         await("who was killed", run, () -> logs(run).contains("rank 3 (") && logs(run).contains("ended without a word"));
