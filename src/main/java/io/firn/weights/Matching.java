@@ -61,11 +61,12 @@ public record Matching(SequencedMap<String, Tensor> tensors, Set<String> fresh, 
                 wrong.add("missing " + s.name());
             } else if (t.shape().equals(wanted)) {
                 tensors.put(s.name(), t);
-            } else if (first.isPresent() && first.get().input(1).equals(s.value()) && isGray(wanted, t.shape())) {
+            } else if (isFirst(first, s) && isGray(wanted, t.shape())) {
                 tensors.put(s.name(), new Tensor(wanted, () -> sumOverChannels(t.shape(), t.data())));
                 messages.add("%s: summed over its %d channels for gray images".formatted(s.name(), t.shape().c()));
             } else {
-                wrong.add("%s is %s where %s is wanted".formatted(s.name(), t.shape(), wanted));
+                wrong.add("%s is %s where %s is wanted%s".formatted(s.name(), t.shape(), wanted,
+                        isFirst(first, s) && isGray(t.shape(), wanted) ? " (--channels 1 makes the images gray)" : ""));
             }
         }
         given.keySet().forEach(name -> wrong.add("unexpected " + quote(name)));
@@ -81,6 +82,11 @@ public record Matching(SequencedMap<String, Tensor> tensors, Set<String> fresh, 
 
     private static Optional<Node> find(Graph graph, Class<? extends Op> op, Predicate<Node> which) {
         return graph.nodes().stream().filter(n -> op.isInstance(n.op()) && which.test(n)).findFirst();
+    }
+
+    /** Whether it is the weight of the convolution that reads the images. */
+    private static boolean isFirst(Optional<Node> first, State s) {
+        return first.isPresent() && first.get().input(1).equals(s.value());
     }
 
     /** The head's states, where the file has the same head for another number of classes; else none. */

@@ -77,7 +77,7 @@ class MatchingTest {
             }
         }
         assertThatThrownBy(() -> match(model(SMALL), tensors(model(SMALL.withChannels(1))))).isInstanceOf(UserError.class)
-                .hasMessageContaining("conv1.weight is [8x1x7x7] where [8x3x7x7] is wanted");
+                .hasMessageContaining("conv1.weight is [8x1x7x7] where [8x3x7x7] is wanted (--channels 1 makes the images gray)");
     }
 
     @Test
