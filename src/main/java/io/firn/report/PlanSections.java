@@ -29,6 +29,7 @@ import java.util.stream.IntStream;
 /** The compiled step: memory from its first launch to its last, and where its time is predicted to go. */
 final class PlanSections {
     private static final int LONGEST = 25;
+    private static final List<String> PASSES = List.of("forward", "backward");
     private static final List<String> KINDS = List.of("weights", "gradients", "optimizer", "activations", "workspace");
 
     private PlanSections() {
@@ -60,11 +61,14 @@ final class PlanSections {
                 div(Html.rows(List.of("Memory", ">MB"), rows)).withClass("with-total small"));
     }
 
-    /** Runs of launches with the same phase. */
+    /** Runs of launches with the same phase. What stands among those of a pass, such as a layer's update, counts to it. */
     private static List<Span> phases(PlanFile plan) {
+        List<String> phases = plan.launches().stream().map(PlanFile.Launch::phase).toList();
         List<Span> spans = new ArrayList<>();
-        for (int i = 0; i < plan.launches().size(); i++) {
-            String phase = plan.launches().get(i).phase();
+        for (int i = 0; i < phases.size(); i++) {
+            int at = i;
+            String phase = PASSES.stream().filter(p -> phases.indexOf(p) <= at && at <= phases.lastIndexOf(p)).findFirst()
+                    .orElse(phases.get(i));
             if (!spans.isEmpty() && spans.getLast().name().equals(phase)) {
                 spans.set(spans.size() - 1, new Span(phase, spans.getLast().from(), i + 1.5));
             } else {

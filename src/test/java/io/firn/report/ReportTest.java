@@ -50,7 +50,13 @@ class ReportTest {
                  "launches":[{"name":"conv1","op":"conv","phase":"forward","kernel":"onednn","flops":5,"bytes":2000000,
                    "predicted_ms":1.0,"live":500000},
                   {"name":"conv1.grad","op":"wgrad","phase":"backward","kernel":"onednn","flops":5,"bytes":1,
-                   "predicted_ms":2.0,"live":2500000}]}
+                   "predicted_ms":2.0,"live":2500000},
+                  {"name":"conv1.update","op":"sgd","phase":"optimizer","kernel":"firn","flops":0,"bytes":1,
+                   "predicted_ms":0.5,"live":2500000},
+                  {"name":"conv0.grad","op":"wgrad","phase":"backward","kernel":"onednn","flops":5,"bytes":1,
+                   "predicted_ms":0.2,"live":2500000},
+                  {"name":"conv0.update","op":"sgd","phase":"optimizer","kernel":"firn","flops":0,"bytes":1,
+                   "predicted_ms":0.1,"live":2500000}]}
                 """);
         write(run, "predictions.jsonl", """
                 {"kind":"validation","epoch":1,"step":3,"images":4,"loss":1.75,"top1":0.75,"classes":["cat",%s]}
@@ -113,11 +119,13 @@ class ReportTest {
                 List.of(HOSTILE, "0.667", "1.000", "0.800", "2"), List.of("mean", "0.833", "0.750", "0.733", "4"));
         // |0.9 − 1| and |0.7 − 1| and |0.8 − 0| and |1 − 1|, each in a bin of its own.
         assertThat(page.select("#calibration .figure").text()).isEqualTo("ECE 30.00 %");
-        assertThat(rows(page, "launches")).extracting(List::getFirst).containsExactly("conv1.grad", "conv1");
+        assertThat(rows(page, "launches")).extracting(List::getFirst).containsExactly("conv1.grad", "conv1", "conv1.update",
+                "conv0.grad", "conv0.update");
         JsonNode memory = charts(page).get(charts(page).size() - 1);
-        assertThat(memory.get("series").get(0).get("y").toString()).isEqualTo("[2.0,4.0]");
+        assertThat(memory.get("series").get(0).get("y").toString()).isEqualTo("[2.0,4.0,4.0,4.0,4.0]");
         assertThat(memory.get("spans").toString()).isEqualTo(
-                "[{\"name\":\"forward\",\"from\":0.5,\"to\":1.5},{\"name\":\"backward\",\"from\":1.5,\"to\":2.5}]");
+                "[{\"name\":\"forward\",\"from\":0.5,\"to\":1.5},{\"name\":\"backward\",\"from\":1.5,\"to\":4.5},"
+                        + "{\"name\":\"optimizer\",\"from\":4.5,\"to\":5.5}]");
         assertThat(page.select("#launches").text()).contains("not measured");
     }
 
