@@ -44,6 +44,11 @@ public interface Engines {
         graphs.forEach(this::engine);
     }
 
+    /** Whether a library is asked. */
+    default boolean checks() {
+        return true;
+    }
+
     /** Library and version, for the plan's record. */
     String versions();
 
@@ -62,6 +67,11 @@ public interface Engines {
             @Override
             public String refusal(CudnnGraph graph) {
                 return "";
+            }
+
+            @Override
+            public boolean checks() {
+                return false;
             }
 
             @Override
