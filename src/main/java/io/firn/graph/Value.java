@@ -11,7 +11,12 @@ public record Value(int id, String name, Type type) {
         return type.dtype();
     }
 
-    /** Values key many maps; within a graph the number alone tells them apart. */
+    /** Values key many maps, and within a graph the number alone tells most apart: it is compared first. */
+    @Override
+    public boolean equals(Object o) {
+        return this == o || o instanceof Value v && id == v.id && name.equals(v.name) && type.equals(v.type);
+    }
+
     @Override
     public int hashCode() {
         return id;

@@ -4,6 +4,9 @@ import io.firn.graph.Op;
 import io.firn.graph.Slicing;
 import io.firn.graph.State;
 import io.firn.graph.Value;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -35,8 +38,10 @@ final class VerifyPass {
     }
 
     private void verify() {
+        Map<String, Buffer> named = new HashMap<>();
         for (State s : plan.graph().states()) {
             Buffer b = plan.buffers().get(s.value());
+            named.put(s.name(), b);
             Op.check(end(b.arena(), b.offset(), b.end()), "%s shares its place with another state", s.name());
             put(s.value(), b);
             states.add(b);
@@ -52,7 +57,7 @@ final class VerifyPass {
         plan.graph().outputs().forEach((name, v) -> Op.check(plan.buffers().get(v).equals(alive.get(v)),
                 "output %s is overwritten", name));
         plan.graph().updates().forEach((name, v) -> Op.check(alive.containsKey(v)
-                && alive.get(v).equals(plan.buffers().get(plan.graph().state(name).value())),
+                && alive.get(v).equals(named.get(name)),
                 "the new %s is not in its place", name));
         again.forEach(v -> Op.check(alive.containsKey(v), "%s is overwritten, and the next step reads it", v));
     }
@@ -70,17 +75,19 @@ final class VerifyPass {
             Op.check(holds.equals(l.inputs().get(i)), "%s reads %s from %s, but it lies at %s", l.name(), in.get(i),
                     l.inputs().get(i), holds);
         }
-        for (int i = 0; i < l.outputs().size(); i++) {
-            Buffer out = l.outputs().get(i);
+        Map<Buffer.Arena, NavigableMap<Long, Buffer>> written = new EnumMap<>(Buffer.Arena.class);
+        for (Buffer out : l.outputs()) {
             inArena(l, out);
             Op.check(l.workspace() == 0 || out.arena() != Buffer.Arena.SCRATCH
                     || out.end() <= l.workspaceOffset() || l.workspaceOffset() + l.workspace() <= out.offset(),
                     "the workspace of %s overlaps a result", l.name());
-            for (int j = 0; j < i; j++) {
-                Op.check(!overlap(out, l.outputs().get(j)), "two results of %s overlap", l.name());
-            }
-            for (Buffer operand : l.subgraph().nodes().getFirst().op() instanceof Slicing.Cat ? joined(l) : l.inputs()) {
-                Op.check(!overlap(out, operand) || operand.offset() == out.offset() && operand.bytes() == out.bytes(),
+            NavigableMap<Long, Buffer> others = written.computeIfAbsent(out.arena(), _ -> new TreeMap<>());
+            Op.check(within(others, out).isEmpty(), "two results of %s overlap", l.name());
+            others.put(out.offset(), out);
+        }
+        for (Buffer operand : l.subgraph().nodes().getFirst().op() instanceof Slicing.Cat ? joined(l) : l.inputs()) {
+            for (Buffer out : within(written.getOrDefault(operand.arena(), Collections.emptyNavigableMap()), operand)) {
+                Op.check(operand.offset() == out.offset() && operand.bytes() == out.bytes(),
                         "a result of %s overlaps an operand in part", l.name());
             }
         }
@@ -155,6 +162,13 @@ final class VerifyPass {
         ended.values().forEach(alive::remove);
         ended.clear();
         return none;
+    }
+
+    /** Those of some buffers, which do not overlap each other, that overlap {@code b}; by their offsets. */
+    private static Collection<Buffer> within(NavigableMap<Long, Buffer> some, Buffer b) {
+        Map.Entry<Long, Buffer> before = some.lowerEntry(b.offset());
+        boolean spans = before != null && before.getValue().end() > b.offset();
+        return some.subMap(spans ? before.getKey() : b.offset(), true, b.end(), false).values();
     }
 
     private static boolean overlap(Buffer a, Buffer b) {

@@ -33,6 +33,8 @@ public record Fit(String baseline, String target, double phi, double depth, doub
     private static final double STEP = 0.1;
     private static final double MOST = 12;
     private static final int LARGEST_BATCH = 1024;
+    /** Share of the memory that a plan may be estimated to take from that of a smaller batch. */
+    private static final double SURELY = 0.9;
     private static final int DEFAULT_EPOCHS = 90;
 
     /** A device that plans are made for. */
@@ -81,13 +83,14 @@ public record Fit(String baseline, String target, double phi, double depth, doub
         int low = 0;
         int high = (int) Math.round(MOST / STEP);
         // Gallop first: large nets take long to plan.
-        for (int step = 10; low + step <= high; low += step) {
-            Optional<Fit> next = at((low + step) * STEP, net, k, target, options, train, planning);
-            if (next.filter(f -> f.seconds <= deadline).isEmpty()) {
-                high = low + step - 1;
+        for (int next = 10; low < high; next = Math.min(2 * next, high)) {
+            Optional<Fit> f = at(next * STEP, net, k, target, options, train, planning).filter(x -> x.seconds <= deadline);
+            if (f.isEmpty()) {
+                high = next - 1;
                 break;
             }
-            least = next.get();
+            least = f.get();
+            low = next;
         }
         while (low < high) {
             int middle = (low + high + 1) / 2;
@@ -108,7 +111,8 @@ public record Fit(String baseline, String target, double phi, double depth, doub
         Baseline.Sizes s = net.at(k, phi);
         Optional<Integer> asked = options.text("batch").map(Integer::parseInt);
         Fit best = null;
-        for (int batch = asked.orElse(8); batch <= asked.orElse(Math.min(LARGEST_BATCH, train.size())); batch *= 2) {
+        int most = asked.orElse(Math.min(LARGEST_BATCH, train.size()));
+        for (int batch = asked.orElse(8); batch <= most; ) {
             StepRequest request = StepRequest.of(Pricing.net(net.options(s), train, batch), StepRequest.Mode.TRAIN,
                     options.with("deterministic", true), Ranks.ONE);
             Program p = planning.plan.apply(request);
@@ -122,6 +126,14 @@ public record Fit(String baseline, String target, double phi, double depth, doub
                 best = new Fit(net.model(), target, Math.round(phi * 10) / 10.0, s.depth(), s.width(), s.resolution(), batch,
                         p.bytes(), step.predictedMs(), steps, seconds);
             }
+            // What surely fits is not planned but for the last: a larger batch is not slower, and large nets take long to plan.
+            long state = p.state().bytes();
+            int next = 2 * batch;
+            while (2 * next <= most
+                    && state + 2L * next / batch * (p.bytes() - state) <= SURELY * planning.memory) {
+                next *= 2;
+            }
+            batch = next;
         }
         return Optional.ofNullable(best);
     }

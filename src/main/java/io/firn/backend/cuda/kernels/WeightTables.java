@@ -11,7 +11,9 @@ import io.firn.graph.Value;
 import io.firn.plan.Layout;
 import io.firn.plan.Subgraph;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Stream;
 
@@ -195,21 +197,29 @@ final class WeightTables {
     /** The segments of a launch and the blocks that they take. */
     private static final class Table {
         private final ArgumentBlock.Writer writer = new ArgumentBlock.Writer();
-        private final Subgraph subgraph;
+        private final Map<Value, Integer> inputs;
+        private final Map<Value, Integer> outputs;
         private int segments;
         private int blocks;
 
-        Table(Subgraph subgraph) {
-            this.subgraph = subgraph;
+        Table(Subgraph s) {
+            inputs = numbers(s.inputs());
+            outputs = numbers(s.outputs());
+        }
+
+        private static Map<Value, Integer> numbers(List<Value> values) {
+            Map<Value, Integer> numbers = new HashMap<>();
+            values.forEach(v -> numbers.put(v, numbers.size()));
+            return numbers;
         }
 
         Table input(Value v) {
-            writer.aligned().pointer(new Operand.Input(subgraph.inputs().indexOf(v)));
+            writer.aligned().pointer(new Operand.Input(inputs.get(v)));
             return this;
         }
 
         Table output(Value v) {
-            writer.pointer(new Operand.Output(subgraph.outputs().indexOf(v)));
+            writer.pointer(new Operand.Output(outputs.get(v)));
             return this;
         }
 
