@@ -44,7 +44,7 @@ class BundleTest {
         assertThat(made.bytes()).isEqualTo(Files.size(archive));
         run(folder, 0, "tar", "-xzf", archive.toString());
         String home = "HOME=" + folder;
-        entriesHaveTheTimesOfTheirOriginals("dnnl-3.11-1.5.13-linux-x86_64.jar");
+        librariesHaveTheTimesOfTheirOriginals("dnnl-3.11-1.5.13-linux-x86_64.jar");
         assertThat(run(folder, 0, "env", home, "firn/firn", "models", "resnet20")).contains("resnet20");
         // Loads oneDNN and OpenCV, and says where they are not to be loaded.
         assertThat(run(folder, 0, "env", home, "firn/firn", "info")).contains("oneDNN").contains("OpenCV")
@@ -70,11 +70,12 @@ class BundleTest {
     }
 
     /** Else a bundle and a build that share a cache of libraries would replace each other's while these are in use. */
-    private void entriesHaveTheTimesOfTheirOriginals(String name) throws IOException {
+    private void librariesHaveTheTimesOfTheirOriginals(String name) throws IOException {
         String original = Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
                 .filter(p -> p.endsWith(name)).findFirst().orElseThrow();
         try (var from = new JarFile(original); var to = new JarFile(folder.resolve("firn/lib").resolve(name).toFile())) {
-            assertThat(to.stream()).isNotEmpty().allMatch(e -> e.getTime() == from.getEntry(e.getName()).getTime());
+            assertThat(to.stream().filter(e -> e.getName().contains(".so"))).isNotEmpty()
+                    .allMatch(e -> e.getTime() == from.getEntry(e.getName()).getTime());
         }
     }
 
