@@ -96,6 +96,11 @@ public record PlanRequest(String name, Graph model, List<Double> mean, List<Doub
         return ranks().syncNorms() ? ranks().count() : 1;
     }
 
+    /** The same on a single rank, which computes what each of several does and exchanges nothing. */
+    public PlanRequest alone() {
+        return new PlanRequest(name, model, mean, std, precision, training.map(t -> t.on(Ranks.ONE)), averaged, cut);
+    }
+
     /** The ranks that step together. */
     Ranks ranks() {
         return training.map(Training::ranks).orElse(Ranks.ONE);
