@@ -92,7 +92,7 @@ final class PlanCommand implements Runnable {
         Precision precision = compute.precision(Precision.BF16);
         Engines answers = engines == Engine.ASK ? PlanningEngines.open(((Target.Device.Gpu) gpu.device()).properties(),
                 request.deterministic(), CacheFolder.of("cuda")) : Engines.notChecked("--engines assume");
-        CheckedPlans plans = new CheckedPlans(gpu, answers, answers.checks() ? this::sayWhatIsAsked : _ -> { });
+        CheckedPlans plans = new CheckedPlans(gpu, answers, this::sayWhatIsAsked);
         Program program = plans.plan(request.planned(precision));
         // What fits is searched for by many plans, for each of which cuDNN would take its time.
         CheckedPlans quick = new CheckedPlans(gpu, Engines.notChecked("not asked"), _ -> { });

@@ -106,8 +106,9 @@ final class SubmitCommand implements Runnable {
                 throw UserError.usage("--status and --cancel stand alone");
             }
             if (cancel != null) {
-                List<Slurm.Job> queued = Slurm.here().status(cancel);
-                Slurm.here().cancel(cancel);
+                Slurm slurm = Slurm.here();
+                List<Slurm.Job> queued = slurm.status(cancel);
+                slurm.cancel(cancel);
                 // scancel itself takes any number.
                 print.print(Map.of("cancelled", queued), () -> queued.isEmpty()
                         ? cancel + " is not in the queue: it has ended, or Slurm does not know it\n" : "cancelled " + cancel + "\n");

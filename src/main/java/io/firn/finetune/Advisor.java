@@ -15,7 +15,6 @@ import io.firn.train.InitialStates;
 import io.firn.train.ModelCard;
 import io.firn.train.RunOptions;
 import io.firn.train.Setup;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
@@ -103,7 +102,7 @@ public final class Advisor {
     static Config completed(Config asked) {
         String init = asked.text("init").orElseThrow(() -> UserError.usage("--init is missing: what to freeze can only be "
                 + "measured with the weights that are to be trained further; give a weight file or a run folder"));
-        return ModelCard.ofWeights(Path.of(init)).map(card -> card.complete(asked)).orElse(asked);
+        return ModelCard.complete(asked, init);
     }
 
     private Advice run(OptionalDouble budget, Arm.Place place) {

@@ -118,8 +118,8 @@ final class SlicePass {
             return 0;
         }
         // After the last large value, else as near before it as can be.
-        return IntStream.concat(IntStream.rangeClosed(last, region.size()), IntStream.range(1, last).map(i -> -i).sorted()
-                .map(i -> -i)).filter(this::isNarrow).findFirst().orElse(0);
+        return IntStream.concat(IntStream.rangeClosed(last, region.size()), IntStream.iterate(last - 1, i -> i > 0, i -> i - 1))
+                .filter(this::isNarrow).findFirst().orElse(0);
     }
 
     /** Whether a single value leaves the first nodes of the region, and can be joined. */

@@ -4,7 +4,6 @@ import io.firn.graph.Op;
 import io.firn.graph.Slicing;
 import io.firn.graph.State;
 import io.firn.graph.Value;
-import java.util.Collection;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -14,6 +13,7 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.ToLongFunction;
 import java.util.stream.Stream;
 
 /**
@@ -56,8 +56,7 @@ final class VerifyPass {
         checkStreams();
         plan.graph().outputs().forEach((name, v) -> Op.check(plan.buffers().get(v).equals(alive.get(v)),
                 "output %s is overwritten", name));
-        plan.graph().updates().forEach((name, v) -> Op.check(alive.containsKey(v)
-                && alive.get(v).equals(named.get(name)),
+        plan.graph().updates().forEach((name, v) -> Op.check(alive.containsKey(v) && alive.get(v).equals(named.get(name)),
                 "the new %s is not in its place", name));
         again.forEach(v -> Op.check(alive.containsKey(v), "%s is overwritten, and the next step reads it", v));
     }
@@ -82,11 +81,12 @@ final class VerifyPass {
                     || out.end() <= l.workspaceOffset() || l.workspaceOffset() + l.workspace() <= out.offset(),
                     "the workspace of %s overlaps a result", l.name());
             NavigableMap<Long, Buffer> others = written.computeIfAbsent(out.arena(), _ -> new TreeMap<>());
-            Op.check(within(others, out).isEmpty(), "two results of %s overlap", l.name());
+            Op.check(within(others, Buffer::end, out.offset(), out.end()).isEmpty(), "two results of %s overlap", l.name());
             others.put(out.offset(), out);
         }
         for (Buffer operand : l.subgraph().nodes().getFirst().op() instanceof Slicing.Cat ? joined(l) : l.inputs()) {
-            for (Buffer out : within(written.getOrDefault(operand.arena(), Collections.emptyNavigableMap()), operand)) {
+            for (Buffer out : within(written.getOrDefault(operand.arena(), Collections.emptyNavigableMap()), Buffer::end,
+                    operand.offset(), operand.end()).values()) {
                 Op.check(operand.offset() == out.offset() && operand.bytes() == out.bytes(),
                         "a result of %s overlaps an operand in part", l.name());
             }
@@ -154,21 +154,18 @@ final class VerifyPass {
 
     /** Ends the values that lie in this range; whether there were none. */
     private boolean end(Buffer.Arena arena, long from, long to) {
-        NavigableMap<Long, Value> map = places.get(arena);
-        Map.Entry<Long, Value> before = map.lowerEntry(from);
-        boolean spans = before != null && alive.get(before.getValue()).end() > from;
-        NavigableMap<Long, Value> ended = map.subMap(spans ? before.getKey() : from, true, to, false);
+        NavigableMap<Long, Value> ended = within(places.get(arena), v -> alive.get(v).end(), from, to);
         boolean none = ended.isEmpty();
         ended.values().forEach(alive::remove);
         ended.clear();
         return none;
     }
 
-    /** Those of some buffers, which do not overlap each other, that overlap {@code b}; by their offsets. */
-    private static Collection<Buffer> within(NavigableMap<Long, Buffer> some, Buffer b) {
-        Map.Entry<Long, Buffer> before = some.lowerEntry(b.offset());
-        boolean spans = before != null && before.getValue().end() > b.offset();
-        return some.subMap(spans ? before.getKey() : b.offset(), true, b.end(), false).values();
+    /** What lies in a range, of what lies by its offset where nothing overlaps: a view. */
+    private static <T> NavigableMap<Long, T> within(NavigableMap<Long, T> map, ToLongFunction<T> end, long from, long to) {
+        Map.Entry<Long, T> before = map.lowerEntry(from);
+        boolean spans = before != null && end.applyAsLong(before.getValue()) > from;
+        return map.subMap(spans ? before.getKey() : from, true, to, false);
     }
 
     private static boolean overlap(Buffer a, Buffer b) {

@@ -100,8 +100,12 @@ public record ModelCard(String model, ModelOptions options, List<String> classes
         return of(WeightFile.read(file).weights().metadata(), file);
     }
 
-    /** The options with the model and its factors, where they name no other. */
-    public Config complete(Config asked) {
+    /** The options with the model and its factors as these weights say them, where both do and they name no other. */
+    public static Config complete(Config asked, String init) {
+        return ofWeights(Path.of(init)).map(card -> card.complete(asked)).orElse(asked);
+    }
+
+    Config complete(Config asked) {
         Map<String, Object> known = new LinkedHashMap<>();
         if (!asked.has("model") || asked.text("model").orElseThrow().equals(model)) {
             known.put("model", model);

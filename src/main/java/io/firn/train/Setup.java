@@ -79,8 +79,7 @@ public record Setup(TrainOptions options, Dataset train, Optional<Dataset> valid
 
     /** With the model that the weights to start from say they are of, where none is given. */
     private static Config named(Config asked) {
-        return asked.has("model") ? asked : asked.text("init").flatMap(init -> ModelCard.ofWeights(Path.of(init)))
-                .map(card -> card.complete(asked)).orElse(asked);
+        return asked.has("model") ? asked : asked.text("init").map(init -> ModelCard.complete(asked, init)).orElse(asked);
     }
 
     private static Setup resolved(Config asked, Devices devices, int rank, Consumer<String> say) {

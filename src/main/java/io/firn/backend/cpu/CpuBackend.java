@@ -19,8 +19,8 @@ import io.firn.plan.Target;
 import io.firn.plan.TuningTable;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Predicate;
 
 /** The CPU through oneDNN and own kernels. */

@@ -77,8 +77,8 @@ final class Tuner {
             }
             Tuned blocked = measured(requests, program, known, usual);
             Tuned other = measured(requests, program(requests, known.choices(), Layout.NHWC), known, Layout.NHWC);
-            Tuned faster = stepSeconds(requests, other.table()) < CLEARLY * stepSeconds(requests, blocked.table())
-                    ? other : blocked;
+            Tuned faster = stepSeconds(requests.getFirst(), other.table())
+                    < CLEARLY * stepSeconds(requests.getFirst(), blocked.table()) ? other : blocked;
             return new Tuned(faster.program(), faster.table().with(Map.of(key,
                     faster.table().choices().get(TuningTable.LAYOUT))));
         }
@@ -135,10 +135,9 @@ final class Tuner {
         return HexFormat.of().toHexDigits((int) crc.getValue());
     }
 
-    /** Time of a step of the first plan, once the own kernels' loops are compiled; of one rank's, which has none to wait for. */
-    private double stepSeconds(List<PlanRequest> requests, TuningTable table) {
-        Program program = new Planner(backend.target(), backend.kernels(table)).plan(requests.stream().map(PlanRequest::alone)
-                .toArray(PlanRequest[]::new));
+    /** Time of a step, once the own kernels' loops are compiled; of one rank's, which has none to wait for. */
+    private double stepSeconds(PlanRequest request, TuningTable table) {
+        Program program = new Planner(backend.target(), backend.kernels(table)).plan(request.alone());
         try (Session session = backend.load(program)) {
             double least = Double.POSITIVE_INFINITY;
             long end = System.nanoTime() + STEPS_NANOS;

@@ -54,7 +54,7 @@ record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, 
         boolean dgrad = p.direction() == Product.Direction.DGRAD;
         Winograd whole = new Winograd(p.direction(), dgrad ? p.y() : p.x(), dgrad ? p.x() : p.y(), p.dtype(), p.xLayout(),
                 p.x().n());
-        if (hasTail(p) && !(whole.f32() && p.activation().filter(a -> a != Activation.Kind.RELU).isEmpty())) {
+        if (hasTail(p) && !(p.bias() && whole.f32() && p.activation().filter(a -> a != Activation.Kind.RELU).isEmpty())) {
             return Optional.empty();
         }
         int images = p.x().n();

@@ -66,7 +66,9 @@ public final class CheckedPlans {
             int way = i;
             Set<CudnnGraph> graphs = new LinkedHashSet<>();
             open.forEach(s -> graphs.add(rule.ways(s).get(way)));
-            asking.accept(graphs.size());
+            if (engines.checks()) {
+                asking.accept(graphs.size());
+            }
             engines.prepare(graphs);
             List<Subgraph> rest = open.stream().filter(s -> engines.engine(rule.ways(s).get(way)).isEmpty()).toList();
             rest.stream().filter(s -> rule.ways(s).size() == way + 1).forEach(without::add);
