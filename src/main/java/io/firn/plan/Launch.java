@@ -1,7 +1,10 @@
 package io.firn.plan;
 
 import io.firn.graph.Phase;
+import io.firn.graph.Value;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * One call of a library or kernel: what runs, on which buffers, and what it means.
@@ -19,6 +22,18 @@ public record Launch(String name, Phase phase, int stream, Kernel kernel, Subgra
     public Launch {
         inputs = List.copyOf(inputs);
         outputs = List.copyOf(outputs);
+    }
+
+    /** How each operand and each result lies. */
+    public Map<Value, Layout> layouts() {
+        Map<Value, Layout> layouts = new HashMap<>();
+        for (int i = 0; i < inputs.size(); i++) {
+            layouts.put(subgraph.inputs().get(i), inputs.get(i).layout());
+        }
+        for (int i = 0; i < outputs.size(); i++) {
+            layouts.put(subgraph.outputs().get(i), outputs.get(i).layout());
+        }
+        return layouts;
     }
 
     /** The ops that it computes, in order, such as {@code bn_apply+relu}. */

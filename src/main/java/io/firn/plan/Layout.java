@@ -9,7 +9,9 @@ public sealed interface Layout {
     /** Row-major over the shape's axes: vectors, matrices, and weights [O,I,K,K] as in torchvision's files. */
     Layout DENSE = new Dense();
     /** Activations [N,H,W,C]. */
-    Layout NHWC = new Nhwc();
+    Layout NHWC = new Nhwc(1);
+    /** The same with four channels where there are fewer; those that pad are zero. */
+    Layout NHWC4 = new Nhwc(4);
     /** Activations [N,⌈C/16⌉,H,W,16]; the channels that pad the last block are zero. */
     Layout BLOCKED16 = new Blocked16();
 
@@ -39,20 +41,27 @@ public sealed interface Layout {
         }
     }
 
-    record Nhwc() implements Layout {
+    /** @param least channels that there are at least, padding included */
+    record Nhwc(int least) implements Layout {
+        /** Elements from one pixel to the next. */
+        public int row(Shape s) {
+            return Math.max(s.c(), least);
+        }
+
         @Override
         public long bytes(Type type) {
-            return type.bytes();
+            Shape s = type.shape();
+            return (long) s.n() * s.area() * row(s) * type.dtype().bytes();
         }
 
         @Override
         public long offset(Shape s, int n, int c, int h, int w) {
-            return (((long) n * s.h() + h) * s.w() + w) * s.c() + c;
+            return (((long) n * s.h() + h) * s.w() + w) * row(s) + c;
         }
 
         @Override
         public String label() {
-            return "nhwc";
+            return least == 1 ? "nhwc" : "nhwc" + least;
         }
     }
 

@@ -3,10 +3,12 @@ package io.firn.backend.cuda;
 import io.firn.backend.cuda.cudnn.CudnnGraph;
 import io.firn.backend.cuda.cudnn.Engine;
 import io.firn.backend.cuda.cudnn.Engines;
+import io.firn.backend.cuda.cudnn.Lowering;
 import io.firn.backend.cuda.kernels.OwnKernels;
 import io.firn.graph.Activation;
 import io.firn.graph.Clipping;
 import io.firn.graph.Collective;
+import io.firn.graph.Conversion;
 import io.firn.graph.Convolution;
 import io.firn.graph.DType;
 import io.firn.graph.Drop;
@@ -28,6 +30,7 @@ import io.firn.plan.Layout;
 import io.firn.plan.Subgraph;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -147,16 +150,32 @@ public final class CudaKernels implements Kernels {
         return n.op() instanceof Convolution && !(n.op() instanceof Convolution.Wgrad) && n.input(1).dtype() == DType.F32;
     }
 
+    /** With four channels where an image has fewer, and nothing but products reads it, which would else copy it. */
     @Override
     public Layout activationLayout(Graph graph) {
-        return Layout.NHWC;
+        Set<Value> images = new HashSet<>(graph.inputs());
+        graph.nodes().stream().filter(n -> n.op() instanceof Conversion.Normalize).forEach(n -> images.add(n.output()));
+        return graph.nodes().stream().allMatch(n -> canBePadded(n, images)) ? Layout.NHWC4 : Layout.NHWC;
+    }
+
+    private static boolean canBePadded(Node n, Set<Value> images) {
+        return switch (n.op()) {
+            case Conversion.Normalize c -> true;
+            case Convolution.Dgrad d -> d.groups() > 1 || hasEnough(n.input(1));
+            case Convolution c when c.groups() == 1 -> hasEnough(n.input(0)) || images.contains(n.input(0));
+            default -> n.inputs().stream().allMatch(v -> !images.contains(v) || v.shape().rank() < 4 || hasEnough(v));
+        };
+    }
+
+    private static boolean hasEnough(Value v) {
+        return v.shape().c() >= Lowering.LEAST_CHANNELS;
     }
 
     @Override
     public List<Candidate> candidates(Subgraph s, Layout layout) {
         Map<Value, Layout> layouts = new HashMap<>();
-        s.inputs().forEach(v -> layouts.put(v, input(s, v)));
-        s.outputs().forEach(v -> layouts.put(v, output(s, v)));
+        s.inputs().forEach(v -> layouts.put(v, input(s, v, layout)));
+        s.outputs().forEach(v -> layouts.put(v, output(s, v, layout)));
         List<Layout> in = s.inputs().stream().map(layouts::get).toList();
         List<Layout> out = s.outputs().stream().map(layouts::get).toList();
         if (s.nodes().getFirst().op() instanceof Collective) {
@@ -172,7 +191,7 @@ public final class CudaKernels implements Kernels {
             Optional<Engine> engine = engines.engine(ways.get(i));
             if (engine.isPresent()) {
                 Engine e = engine.get();
-                long workspace = CudnnCalls.of(s, ways.get(i)).workspace() + e.workspace();
+                long workspace = CudnnCalls.of(s, ways.get(i), layouts::get).workspace() + e.workspace();
                 return List.of(Candidate.of(new Kernel(CUDNN, "graph", e.checked() ? e.label() : "", i), in, out, workspace));
             }
         }
@@ -195,7 +214,7 @@ public final class CudaKernels implements Kernels {
         return v.shape().rank() == 4 ? Layout.NHWC : Layout.DENSE;
     }
 
-    private static Layout input(Subgraph s, Value v) {
+    private static Layout input(Subgraph s, Value v, Layout images) {
         Node reader = s.nodes().stream().filter(n -> n.inputs().contains(v)).findFirst().orElseThrow();
         boolean state = switch (reader.op()) {
             // A gradient comes from a product, unless it was added up in a state.
@@ -208,12 +227,16 @@ public final class CudaKernels implements Kernels {
             case Normalization.FoldWeight f -> true;
             default -> false;
         };
-        return state ? Layout.DENSE : layout(v);
+        return Lowering.widens(reader, v) ? images : state ? Layout.DENSE : layout(v);
     }
 
-    private static Layout output(Subgraph s, Value v) {
+    private static Layout output(Subgraph s, Value v, Layout images) {
         Node writer = s.nodes().stream().filter(n -> n.outputs().contains(v)).findFirst().orElseThrow();
-        return writer.op() instanceof Update ? Layout.DENSE : layout(v);
+        return switch (writer.op()) {
+            case Update u -> Layout.DENSE;
+            case Conversion.Normalize c when Lowering.isFew(v) -> images;
+            default -> layout(v);
+        };
     }
 
     /** A streaming kernel reads each pixel before it writes it, so that a result may lie where an operand was. */

@@ -8,21 +8,24 @@ import io.firn.backend.cuda.kernels.ChannelCopy.Side;
 import io.firn.backend.cuda.kernels.KernelCall;
 import io.firn.backend.cuda.kernels.Operand;
 import io.firn.graph.DType;
+import io.firn.graph.Type;
 import io.firn.graph.Value;
 import io.firn.plan.Buffer;
 import io.firn.plan.Launch;
+import io.firn.plan.Layout;
 import io.firn.plan.Precision;
 import io.firn.plan.Subgraph;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
- * What runs a launch that is cuDNN's. Where no engine takes a value as it lies in memory (fp16 scales of a prologue, three
- * channels, gradients in f32), the graph works on a copy in the launch's workspace.
+ * What runs a launch that is cuDNN's. Where no engine takes a value as it lies in memory (fp16 scales of a prologue, gradients
+ * of three channels or in f32), the graph works on a copy in the launch's workspace.
  *
  * <pre>
- * x [N,H,W,3] ── copy ─▶ [N,H,W,4] ─▶ cuDNN's graph ─▶ dw [O,7,7,4] ── copy ─▶ dw [O,7,7,3]
+ * x [N,H,W,4], dy ─▶ cuDNN's graph ─▶ dw [O,7,7,4] ── copy ─▶ dw [O,7,7,3]
  * </pre>
  *
  * @param before    copies of what the graph reads
@@ -42,7 +45,7 @@ public record CudnnCalls(CudnnGraph graph, List<KernelCall> before, List<Operand
 
     /** What runs a launch of a plan whose kernel is cuDNN's. */
     public static CudnnCalls of(Launch l, boolean tf32) {
-        return of(l.subgraph(), ways(l.subgraph(), tf32).get(l.kernel().variant()));
+        return of(l.subgraph(), ways(l.subgraph(), tf32).get(l.kernel().variant()), l.layouts()::get);
     }
 
     /** What cuDNN may be asked to compute for a subgraph, best first; empty where it has no operations for it. */
@@ -55,21 +58,27 @@ public record CudnnCalls(CudnnGraph graph, List<KernelCall> before, List<Operand
         });
     }
 
-    /** What runs a subgraph as one of the graphs that {@link Lowering#ways} has for it. */
-    public static CudnnCalls of(Subgraph s, CudnnGraph g) {
+    /**
+     * What runs a subgraph as one of the graphs that {@link Lowering#ways} has for it.
+     *
+     * @param layout of each input and output
+     */
+    public static CudnnCalls of(Subgraph s, CudnnGraph g, Function<Value, Layout> layout) {
         List<KernelCall> before = new ArrayList<>();
         List<KernelCall> after = new ArrayList<>();
         List<Operand> inputs = new ArrayList<>();
         List<Operand> outputs = new ArrayList<>();
         long workspace = 0;
         for (int i = 0; i < s.inputs().size(); i++) {
-            Place p = new Place(s.inputs().get(i), g.inputs().get(i), new Operand.Input(i), workspace);
+            Value v = s.inputs().get(i);
+            Place p = new Place(v.type(), layout.apply(v), g.inputs().get(i), new Operand.Input(i), workspace);
             p.copy().ifPresent(copy -> before.add(ChannelCopy.of(s, p.inMemory(), copy, p.rows())));
             inputs.add(p.forGraph());
             workspace += p.bytes();
         }
         for (int i = 0; i < s.outputs().size(); i++) {
-            Place p = new Place(s.outputs().get(i), g.outputs().get(i), new Operand.Output(i), workspace);
+            Value v = s.outputs().get(i);
+            Place p = new Place(v.type(), layout.apply(v), g.outputs().get(i), new Operand.Output(i), workspace);
             p.copy().ifPresent(copy -> after.add(ChannelCopy.of(s, copy, p.inMemory(), p.rows())));
             outputs.add(p.forGraph());
             workspace += p.bytes();
@@ -82,22 +91,27 @@ public record CudnnCalls(CudnnGraph graph, List<KernelCall> before, List<Operand
      *
      * @param free first byte of the workspace that nothing else has
      */
-    private record Place(Value value, Tensor tensor, Operand memory, long free) {
+    private record Place(Type type, Layout layout, Tensor tensor, Operand memory, long free) {
         boolean isCopied() {
-            return isPadded() || tensor.type() != value.dtype();
+            return hasOtherRows() || tensor.type() != type.dtype();
         }
 
-        boolean isPadded() {
-            return tensor.elements() != value.shape().elements();
+        boolean hasOtherRows() {
+            return tensor.elements() != elements();
         }
 
-        /** Where all channels are there, elements are all alike, and each is a row. */
+        /** In memory, padding included. */
+        long elements() {
+            return layout.bytes(type) / type.dtype().bytes();
+        }
+
+        /** Where channels are as many on both sides, elements are all alike, and each is a row. */
         long rows() {
-            return isPadded() ? value.shape().elements() / value.shape().c() : value.shape().elements();
+            return hasOtherRows() ? type.shape().elements() / type.shape().c() : elements();
         }
 
         Side inMemory() {
-            return new Side(memory, value.dtype(), isPadded() ? value.shape().c() : 1);
+            return new Side(memory, type.dtype(), Math.toIntExact(elements() / rows()));
         }
 
         Optional<Side> copy() {

@@ -40,7 +40,7 @@ public final class Lowering {
     /** Of every tensor's address; buffers are aligned to more. */
     private static final long ALIGNMENT = 16;
     /** That engines of 16-bit types take in a weight gradient. */
-    private static final int LEAST_CHANNELS = 4;
+    public static final int LEAST_CHANNELS = 4;
 
     private final Subgraph subgraph;
     private final Precision precision;
@@ -66,10 +66,10 @@ public final class Lowering {
     }
 
     /**
-     * How a weight gradient is asked for.
+     * How a product is asked for.
      *
-     * @param channels of its operand and result at least; those beyond the subgraph's are 0
-     * @param narrow   whether the gradient comes in the type of the operands, and not in f32
+     * @param channels of a convolution's operand and weights at least; those beyond the subgraph's are 0
+     * @param narrow   whether a weight gradient comes in the type of the operands, and not in f32
      */
     private record Form(int channels, boolean narrow) {
         private static final Form PLAIN = new Form(0, false);
@@ -82,7 +82,7 @@ public final class Lowering {
      * engine of 16-bit types takes them as they are:
      * <ul>
      * <li>a weight gradient of three channels is asked for with four, since only narrow ones of three are found, with much
-     *     workspace;
+     *     workspace; so is the convolution, which then reads the same;
      * <li>one of groups is asked for as narrow, which is found at every size;
      * <li>scale and shift before a weight gradient have its operands' type.
      * </ul>
@@ -97,15 +97,29 @@ public final class Lowering {
     }
 
     private static List<Form> forms(Subgraph s, Node product) {
-        if (!(product.op() instanceof Convolution.Wgrad w) || product.input(0).dtype() == product.output().dtype()) {
-            return List.of(Form.PLAIN);
-        }
-        if (w.groups() > 1) {
-            return List.of(Form.NARROW, Form.PLAIN);
-        }
         Value x = product.input(0);
-        boolean few = x.shape().c() < LEAST_CHANNELS && s.inputs().contains(x);
-        return List.of(few ? new Form(LEAST_CHANNELS, false) : Form.PLAIN, Form.NARROW);
+        boolean wider = widens(product, x) && s.inputs().contains(x);
+        Form whole = wider ? new Form(LEAST_CHANNELS, false) : Form.PLAIN;
+        return switch (product.op()) {
+            case Convolution.Forward f when wider -> List.of(whole, Form.PLAIN);
+            case Convolution.Wgrad w when x.dtype() != product.output().dtype() ->
+                    w.groups() > 1 ? List.of(Form.NARROW, Form.PLAIN) : List.of(whole, Form.NARROW);
+            default -> List.of(Form.PLAIN);
+        };
+    }
+
+    /** Whether the best graph for a product has more channels of this operand than there are. */
+    public static boolean widens(Node product, Value operand) {
+        return isFew(operand) && switch (product.op()) {
+            case Convolution.Forward f -> f.groups() == 1;
+            case Convolution.Wgrad w -> w.groups() == 1 && operand == product.input(0);
+            default -> false;
+        };
+    }
+
+    /** Whether a map or a convolution's weights have fewer channels than engines take. */
+    public static boolean isFew(Value v) {
+        return v.shape().rank() == 4 && v.shape().c() < LEAST_CHANNELS && v.dtype().bytes() == 2;
     }
 
     /** The best of them. */
@@ -236,7 +250,8 @@ public final class Lowering {
 
     private Shape padded(Value v) {
         Shape s = v.shape();
-        boolean concerned = v == product.input(0) || v == product.output();
+        boolean concerned = v == product.input(0) || v == (product.op() instanceof Convolution.Wgrad ? product.output()
+                : product.input(1));
         return concerned && s.c() < form.channels ? Shape.of(s.n(), form.channels, s.h(), s.w()) : s;
     }
 

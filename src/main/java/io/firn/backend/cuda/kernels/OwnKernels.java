@@ -10,9 +10,7 @@ import io.firn.graph.Value;
 import io.firn.plan.Launch;
 import io.firn.plan.Layout;
 import io.firn.plan.Subgraph;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.BiPredicate;
@@ -29,7 +27,7 @@ public enum OwnKernels {
     /** One f32 product. */
     LINEAR((nodes, outputs) -> nodes.size() == 1 && nodes.getFirst().op() instanceof Linear
             && !(nodes.getFirst().op() instanceof Linear.BiasGrad), (s, layout) -> SmallKernels.linear(s)),
-    /** Any number of casts between two types, dense or NHWC on either side. */
+    /** Any number of casts between two types, dense or NHWC on either side; to NHWC4 as well. */
     CAST((nodes, outputs) -> WeightTables.supportsCasts(nodes), WeightTables::casts),
     /** Any number of weights, scaled by output channel; dense or NHWC on either side. */
     FOLD_WEIGHT((nodes, outputs) -> WeightTables.supportsCasts(nodes), WeightTables::casts),
@@ -38,7 +36,7 @@ public enum OwnKernels {
     /** An optimizer's step over any number of tensors with their moving averages; gradients may lie as NHWC. */
     UPDATE((nodes, outputs) -> WeightTables.supportsUpdates(nodes), WeightTables::updates),
     /** Pixels to activations. */
-    NORMALIZE((nodes, outputs) -> one(nodes, Conversion.Normalize.class), (s, layout) -> SmallKernels.normalize(s)),
+    NORMALIZE((nodes, outputs) -> one(nodes, Conversion.Normalize.class), SmallKernels::normalize),
     /** Maximum pooling, alone or after batch norm's apply and an activation. */
     MAX_POOL(SmallKernels::supportsMaxPool, (s, layout) -> SmallKernels.maxPool(s)),
     MAX_POOL_GRAD((nodes, outputs) -> one(nodes, Pooling.MaxGrad.class), (s, layout) -> SmallKernels.maxPoolGrad(s)),
@@ -80,13 +78,6 @@ public enum OwnKernels {
 
     /** What runs a launch of a plan whose kernel is one of these. */
     public static KernelCalls of(Launch l) {
-        Map<Value, Layout> layouts = new HashMap<>();
-        for (int i = 0; i < l.inputs().size(); i++) {
-            layouts.put(l.subgraph().inputs().get(i), l.inputs().get(i).layout());
-        }
-        for (int i = 0; i < l.outputs().size(); i++) {
-            layouts.put(l.subgraph().outputs().get(i), l.outputs().get(i).layout());
-        }
-        return valueOf(l.kernel().name().toUpperCase()).calls(l.subgraph(), layouts::get);
+        return valueOf(l.kernel().name().toUpperCase()).calls(l.subgraph(), l.layouts()::get);
     }
 }

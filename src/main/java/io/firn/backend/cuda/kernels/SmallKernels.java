@@ -12,16 +12,18 @@ import io.firn.graph.Scaling;
 import io.firn.graph.Shape;
 import io.firn.graph.Shortcut;
 import io.firn.graph.Value;
+import io.firn.plan.Layout;
 import io.firn.plan.Subgraph;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.Stream;
 
 /** Launches of one op each, but for what maximum pooling computes on the way: pixels, pooling, shortcuts, products, loss. */
 final class SmallKernels {
     private static final int THREADS = 256;
-    private static final int NEIGHBOURS = 16;
+    private static final int PIXELS = 4;
     private static final int PRODUCT_SIDE = 16;
     private static final int PRODUCT_DEPTH = 32;
     /** Tiles of 64 x 64 that keep a GPU busy; with fewer, smaller ones are better. */
@@ -30,7 +32,7 @@ final class SmallKernels {
     private SmallKernels() {
     }
 
-    static KernelCalls normalize(Subgraph s) {
+    static KernelCalls normalize(Subgraph s, Function<Value, Layout> layout) {
         Node n = s.nodes().getFirst();
         Conversion.Normalize op = (Conversion.Normalize) n.op();
         Shape x = n.input(0).shape();
@@ -39,12 +41,14 @@ final class SmallKernels {
         for (int c = 0; c < x.c(); c++) {
             table.real((float) (-op.mean().get(c) / op.std().get(c)));
         }
-        CallBuilder call = new CallBuilder("normalize", s).type("T", n.output().dtype()).table(table.done());
+        Layout.Nhwc to = (Layout.Nhwc) layout.apply(n.output());
+        CallBuilder call = new CallBuilder("normalize", s).type("T", n.output().dtype()).constant("FROM_C", x.c())
+                .constant("TO_C", to.row(x)).table(table.done());
         call.pointer("const unsigned char", "from", new Operand.Input(0));
         call.pointer(CallBuilder.type(n.output().dtype()), "to", new Operand.Output(0));
         call.pointer("const void", "table", new Operand.Table());
-        call.integer("pixels", x.n() * x.area()).integer("channels", x.c());
-        return new KernelCalls(List.of(call.build(items(x.elements(), NEIGHBOURS))), 0);
+        int pixels = x.n() * x.area();
+        return new KernelCalls(List.of(call.integer("pixels", pixels).build(items(pixels, PIXELS))), 0);
     }
 
     private static KernelCall.Grid items(long elements, int each) {

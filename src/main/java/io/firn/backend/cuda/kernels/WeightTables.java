@@ -20,7 +20,7 @@ import java.util.stream.Stream;
 /**
  * Launches over many weights at once, by a table in device memory: {@code cast.cu} (casts, packing, folding) and
  * {@code update.cu} (optimizers, moving averages, sums of gradients). Weights [O,I,K,K] may lie dense or as NHWC,
- * [O,K,K,I]; a kernel goes from one to the other.
+ * [O,K,K,I]; a kernel goes from one to the other, and a cast pads.
  */
 final class WeightTables {
     private static final int CHUNK = GradientNorm.CHUNK;
@@ -50,7 +50,9 @@ final class WeightTables {
             } else {
                 table.writer.nothing();
             }
-            table.place(n.output().shape(), layout.apply(n.input(0)), layout.apply(n.output()));
+            Layout to = layout.apply(n.output());
+            table.writer.integer(Table.row(n.output().shape(), to));
+            table.place(n.output().shape(), layout.apply(n.input(0)), to);
         }
         DType from = s.nodes().getFirst().input(0).dtype();
         DType to = s.nodes().getFirst().output().dtype();
@@ -241,16 +243,32 @@ final class WeightTables {
 
         /** Ends a segment's pointers with its extents, in the order of what it writes. */
         void place(Shape shape, Layout from, Layout to) {
-            int taps = shape.rank() == 4 ? shape.area() : 1;
-            int elements = Math.toIntExact(shape.elements());
-            int inner = shape.rank() < 2 ? 1 : elements / shape.dim(0) / taps;
+            int inner = inner(shape);
+            int taps = taps(shape);
+            int elements = Math.toIntExact(shape.elements() / inner * row(shape, to));
             writer.integer(elements).integer(inner).integer(taps).integer(from.equals(to) ? 0 : order(from, to)).integer(blocks);
             segments++;
             blocks += Math.ceilDiv(elements, CHUNK);
         }
 
+        /** Elements of a row of what is written, padding included. */
+        private static int row(Shape shape, Layout to) {
+            return shape.rank() == 4 && to instanceof Layout.Nhwc last ? last.row(shape) : inner(shape);
+        }
+
+        private static int inner(Shape shape) {
+            return shape.rank() < 2 ? 1 : Math.toIntExact(shape.elements() / shape.dim(0) / taps(shape));
+        }
+
+        private static int taps(Shape shape) {
+            return shape.rank() == 4 ? shape.area() : 1;
+        }
+
         private static int order(Layout from, Layout to) {
-            if (from.equals(Layout.DENSE) && to.equals(Layout.NHWC)) {
+            if (from.equals(Layout.NHWC) && to instanceof Layout.Nhwc) {
+                return 0;
+            }
+            if (from.equals(Layout.DENSE) && to instanceof Layout.Nhwc) {
                 return 1;
             }
             Op.check(from.equals(Layout.NHWC) && to.equals(Layout.DENSE), "no kernel goes from %s to %s", from.label(), to.label());

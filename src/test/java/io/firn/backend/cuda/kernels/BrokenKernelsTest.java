@@ -71,6 +71,10 @@ class BrokenKernelsTest {
             new Fault("a trust of the first block alone",
                     "update Lars[momentum=0.9, coefficient=0.001, eps=1.0E-8, weightDecay=1.0E-4, factor=1.0] NONE",
                     "i * CHUNK < s.elements", "i < 1", "is "),
+            new Fault("channels that are not written", "normalize u8[2x3x5x7] to BF16 nhwc4", "i < PIXELS * TO_C / V", "i < 1", "is "),
+            new Fault("padding that is not zero", "normalize u8[2x3x5x7] to BF16 nhwc4", ": 0.f", ": 1.f", "padding"),
+            new Fault("padding of weights that is not zero", "cast F32 dense to F16 nhwc4", "padding ? 0.f", "padding ? 1.f",
+                    "padding"),
             new Fault("the last maximum of equal ones", "max_pool bf16", "x > best[i]", "x >= best[i] - 0.5f", "is "));
 
     private static final List<KernelCase> EVERY = KernelsTest.every();

@@ -7,6 +7,7 @@ import io.firn.plan.Layout;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.stream.IntStream;
 
 /** One operand between two guards, all bytes 0xFF at first: NaN in every float type, so that reading them shows. */
 final class GuardedMemory {
@@ -62,6 +63,17 @@ final class GuardedMemory {
                 case I32 -> m.setAtIndex(ValueLayout.JAVA_INT, at, (int) x[i]);
             }
         }
+    }
+
+    /** Whether channels are 0 that the layout has and the type has not. */
+    boolean paddingIsZero(Type type, Layout layout) {
+        Shape s = type.shape();
+        if (s.rank() != 4 || !(layout instanceof Layout.Nhwc last) || last.row(s) == s.c()) {
+            return true;
+        }
+        Type padded = new Type(type.dtype(), Shape.of(s.n(), last.row(s), s.h(), s.w()));
+        double[] x = read(padded, layout);
+        return IntStream.range(0, x.length).allMatch(i -> i / s.area() % last.row(s) < s.c() || x[i] == 0);
     }
 
     double[] read(Type type, Layout layout) {

@@ -199,6 +199,9 @@ final class KernelCase {
                     throw new AssertionError("%s, threads %s: changed its input %s".formatted(this, order, v));
                 }
             }
+            subgraph.outputs().stream().filter(v -> !memory.get(v).paddingIsZero(v.type(), layout(v))).findFirst().ifPresent(v -> {
+                throw new AssertionError("%s, threads %s: the padding of %s is not zero".formatted(this, order, v));
+            });
             Map<Value, double[]> results = new HashMap<>();
             subgraph.outputs().forEach(v -> results.put(v, memory.get(v).read(v.type(), layout(v))));
             return results;

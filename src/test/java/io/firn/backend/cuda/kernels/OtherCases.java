@@ -33,6 +33,8 @@ final class OtherCases {
         cases.add(casts(DType.F32, DType.BF16, Layout.DENSE, Layout.NHWC));
         cases.add(casts(DType.F32, DType.F16, Layout.DENSE, Layout.DENSE));
         cases.add(casts(DType.BF16, DType.F32, Layout.NHWC, Layout.DENSE));
+        cases.add(casts(DType.F32, DType.F16, Layout.DENSE, Layout.NHWC4));
+        cases.add(casts(DType.F32, DType.BF16, Layout.NHWC, Layout.NHWC4));
         cases.add(fold());
         for (Update.Step op : List.of(new Update.Sgd(0.9, 1e-4, true, 1), new Update.Sgd(0.9, 1e-2, false, 2),
                 new Update.Sgd(0, 1e-4, false, 1), new Update.AdamW(0.9, 0.999, 1e-8, 1e-2, 0.5),
@@ -73,8 +75,10 @@ final class OtherCases {
             cases.add(shortcut(t));
             cases.add(shortcutGrad(t));
         }
-        cases.add(normalize(new Type(DType.U8, Shape.of(2, 3, 5, 7)), DType.BF16));
-        cases.add(normalize(new Type(DType.U8, Shape.of(3, 1, 4, 9)), DType.F32));
+        for (Layout to : List.of(Layout.NHWC, Layout.NHWC4)) {
+            cases.add(normalize(new Type(DType.U8, Shape.of(2, 3, 5, 7)), DType.BF16, to));
+            cases.add(normalize(new Type(DType.U8, Shape.of(3, 1, 4, 9)), DType.F32, to));
+        }
         cases.add(loss(0.1, true, true));
         cases.add(loss(0, true, false));
         cases.add(loss(0.2, false, true));
@@ -87,7 +91,8 @@ final class OtherCases {
         return new KernelCase(kernel.label() + " " + what, kernel, what.hashCode());
     }
 
-    private static final List<Shape> WEIGHTS = List.of(Shape.of(5, 7, 3, 3), Shape.of(40, 130, 1, 1), Shape.of(9, 1, 5, 5));
+    private static final List<Shape> WEIGHTS = List.of(Shape.of(5, 7, 3, 3), Shape.of(40, 130, 1, 1), Shape.of(9, 1, 5, 5),
+            Shape.of(70, 3, 3, 3));
 
     private static KernelCase casts(DType from, DType to, Layout source, Layout target) {
         KernelCase k = start(OwnKernels.CAST, from + " " + source.label() + " to " + to + " " + target.label());
@@ -278,11 +283,12 @@ final class OtherCases {
         return k.stores(k.b.add("dx", new Shortcut.PadGrad(2, s.c(), s.h(), s.w()), k.input(dy)));
     }
 
-    private static KernelCase normalize(Type pixels, DType to) {
-        KernelCase k = start(OwnKernels.NORMALIZE, pixels + " to " + to);
+    private static KernelCase normalize(Type pixels, DType to, Layout layout) {
+        KernelCase k = start(OwnKernels.NORMALIZE, pixels + " to " + to + " " + layout.label());
         int c = pixels.shape().c();
-        return k.stores(k.b.add("y", new Conversion.Normalize(List.of(0.485, 0.456, 0.406).subList(0, c),
-                List.of(0.229, 0.224, 0.225).subList(0, c), to), k.input(pixels)));
+        Value y = k.b.add("y", new Conversion.Normalize(List.of(0.485, 0.456, 0.406).subList(0, c),
+                List.of(0.229, 0.224, 0.225).subList(0, c), to), k.input(pixels));
+        return k.layout(y, layout).stores(y);
     }
 
     private static KernelCase loss(double smoothing, boolean value, boolean gradient) {
