@@ -80,24 +80,17 @@ public final class Selftest {
         }
 
         /** Each family's usual optimizer, and RMSprop for the plain nets, so that all are checked. */
-        Update optimizer(boolean gpu) {
+        Update optimizer() {
             return model.startsWith("efficientnet") ? new Update.AdamW(0.9, 0.999, 1e-8, 0.05, 1)
-                    : model.startsWith("resnext") && !gpu ? new Update.Lars(0.9, 1e-3, 1e-8, 1e-4, 1)
+                    : model.startsWith("resnext") ? new Update.Lars(0.9, 1e-3, 1e-8, 1e-4, 1)
                     : model.startsWith("plain") ? new Update.RmsProp(0.9, 1e-8, false, 0.9, 1e-5, 1)
                     : new Update.Sgd(0.9, 1e-4, false, 1);
         }
     }
 
-    private boolean isGpu() {
-        return backend.target().device() instanceof Target.Device.Gpu;
-    }
-
-    /**
-     * What steps have beyond the plain one: all of it with the CIFAR nets, of which the plain ones take two batches. There are
-     * no GPU kernels for it yet.
-     */
-    private PlanRequest.Extras extras(Net net) {
-        return isGpu() ? PlanRequest.Extras.NONE : switch (net.model) {
+    /** What steps have beyond the plain one: all of it with the CIFAR nets, of which the plain ones take two batches. */
+    private static PlanRequest.Extras extras(Net net) {
+        return switch (net.model) {
             case "resnet20" -> new PlanRequest.Extras(true, 0.99, 1, 1, PlanRequest.Part.WHOLE);
             case "plain20" -> new PlanRequest.Extras(true, 0.99, 1, 2, PlanRequest.Part.ACCUMULATE);
             default -> PlanRequest.Extras.NONE;
@@ -159,7 +152,7 @@ public final class Selftest {
     private void check(Net net, Precision precision) {
         long start = System.nanoTime();
         Model m = Models.build(net.model, net.options);
-        Update update = net.optimizer(isGpu());
+        Update update = net.optimizer();
         var training = new PlanRequest.Training(Set.of(), _ -> update, 0.1, extras(net));
         List<PlanRequest> requests = new ArrayList<>(List.of(request(m, precision, Plans.TRAIN, Optional.of(training)),
                 request(m, precision, Plans.EVALUATE, Optional.empty())));
@@ -232,7 +225,7 @@ public final class Selftest {
         Net net = new Net(MEMORY_MODEL, o);
         Model m = Models.build(net.model, net.options);
         Program program = backend.plan(TuningTable.EMPTY, List.of(request(m, p, Plans.TRAIN,
-                Optional.of(new PlanRequest.Training(Set.of(), _ -> net.optimizer(isGpu()), 0)))));
+                Optional.of(new PlanRequest.Training(Set.of(), _ -> net.optimizer(), 0)))));
         boolean own = backend.freeMemory().isPresent();
         if (own) {
             // What the libraries load at first use is no part of the plan.

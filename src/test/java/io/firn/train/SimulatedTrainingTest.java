@@ -97,6 +97,18 @@ class SimulatedTrainingTest {
         train(name, precision, prefixes, 2);
     }
 
+    /** What {@code firn selftest --device cuda} asks of every launch, with all that a step can have. */
+    @ParameterizedTest
+    @CsvSource({"resnet20, FP16", "plain20, BF16", "resnext50_32x4d, BF16", "resnet20, FP32"})
+    @Tag("slow")
+    void theSelftestPasses(String name, Precision precision) {
+        ModelOptions o = ModelOptions.defaults().withBatch(2).withResolution(24).withClasses(5);
+        Selftest.Net net = new Selftest.Net(name, name.startsWith("resnext") ? o.withDepth(0.1) : o.withWidth(0.5));
+        try (CudaBackend gpu = SimulatedGpu.backend(folder, 1)) {
+            assertThat(Selftest.failures(gpu, net, precision, 2)).isEmpty();
+        }
+    }
+
     private void train(String name, Precision precision, String prefixes, int steps) {
         Model m = tiny(name);
         Set<String> frozen = frozen(m, prefixes);
