@@ -191,7 +191,7 @@ public final class CudaKernels implements Kernels {
             Optional<Engine> engine = engines.engine(ways.get(i));
             if (engine.isPresent()) {
                 Engine e = engine.get();
-                long workspace = CudnnCalls.of(s, ways.get(i), layouts::get).workspace() + e.workspace();
+                long workspace = CudnnCalls.of(s, ways.get(i), layouts::get).workspace(e.workspace());
                 return List.of(Candidate.of(new Kernel(CUDNN, "graph", e.checked() ? e.label() : "", i), in, out, workspace));
             }
         }

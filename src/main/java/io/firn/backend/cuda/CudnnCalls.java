@@ -32,15 +32,28 @@ import java.util.function.Function;
  * @param inputs    where the graph's inputs lie, in its order
  * @param outputs   where its outputs lie
  * @param after     copies of what it wrote
- * @param workspace bytes of the copies; the engine's own workspace begins there
+ * @param workspace bytes of the copies; the engine's own workspace comes after
  */
 public record CudnnCalls(CudnnGraph graph, List<KernelCall> before, List<Operand> inputs, List<Operand> outputs,
                          List<KernelCall> after, long workspace) {
+    /** Of an engine's workspace: what memory has that is allocated for it alone, as is usual. */
+    static final long ENGINE_ALIGNMENT = 256;
+
     public CudnnCalls {
         before = List.copyOf(before);
         inputs = List.copyOf(inputs);
         outputs = List.copyOf(outputs);
         after = List.copyOf(after);
+    }
+
+    /** Bytes of the launch's workspace, where the engine wants so many. */
+    long workspace(long engine) {
+        return engine == 0 ? workspace : workspace + ENGINE_ALIGNMENT - Buffer.ALIGNMENT + engine;
+    }
+
+    /** Address of the engine's workspace in that of a launch. */
+    long engineWorkspace(long launch) {
+        return Math.ceilDiv(launch + workspace, ENGINE_ALIGNMENT) * ENGINE_ALIGNMENT;
     }
 
     /** What runs a launch of a plan whose kernel is cuDNN's. */

@@ -33,7 +33,6 @@ final class DriverDevice implements Device {
     private Nccl nccl;
     /** Asked while it waits; null while there is nobody to wait for but the device. */
     private Runnable check;
-    private Thread thread;
     private boolean closed;
 
     /**
@@ -58,12 +57,9 @@ final class DriverDevice implements Device {
         }
     }
 
-    /** A context belongs to the thread that made it current. */
+    /** Each time: a context is current to a thread until another device's is, in the same thread. */
     private void enterContext() {
-        if (thread != Thread.currentThread()) {
-            driver.call(DriverFunction.CONTEXT_SET, context);
-            thread = Thread.currentThread();
-        }
+        driver.call(DriverFunction.CONTEXT_SET, context);
     }
 
     private void call(DriverFunction f, Object... arguments) {
@@ -124,7 +120,8 @@ final class DriverDevice implements Device {
     @Override
     public Code code(String entry, byte[] cubin) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment image = arena.allocateFrom(ValueLayout.JAVA_BYTE, cubin);
+            // An ELF file has words of eight bytes.
+            MemorySegment image = arena.allocate(cubin.length, Long.BYTES).copyFrom(MemorySegment.ofArray(cubin));
             long module = result(DriverFunction.MODULE_LOAD, image);
             try {
                 return new Code(module, result(DriverFunction.MODULE_FUNCTION, handle(module), arena.allocateFrom(entry)));

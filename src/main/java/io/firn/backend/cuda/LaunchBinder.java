@@ -129,7 +129,7 @@ final class LaunchBinder {
                 engines.refusal(calls.graph())));
         List<Long> addresses = new ArrayList<>(calls.inputs().stream().map(o -> address(l, 0, o)).toList());
         calls.outputs().forEach(o -> addresses.add(address(l, 0, o)));
-        Product product = owned.add(device.product(calls.graph(), finished, addresses, scratch(l) + calls.workspace()));
+        Product product = owned.add(device.product(calls.graph(), finished, addresses, calls.engineWorkspace(scratch(l))));
         List<Bound> bound = new ArrayList<>(calls.before().stream().map(c -> start(l, c)).toList());
         bound.add(on -> device.execute(product, on));
         calls.after().forEach(c -> bound.add(start(l, c)));

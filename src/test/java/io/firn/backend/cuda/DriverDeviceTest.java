@@ -44,11 +44,26 @@ class DriverDeviceTest {
     }
 
     private static DriverDevice open() {
-        return new DriverDevice(library, 1, SimulatedGpu.h100(), () -> {
+        return open(1);
+    }
+
+    private static DriverDevice open(int index) {
+        return new DriverDevice(library, index, SimulatedGpu.h100(), () -> {
             throw new AssertionError("cuDNN is not asked for");
         }, () -> {
             throw new AssertionError("NCCL is not asked for");
         }, Nvtx.off());
+    }
+
+    @Test
+    void twoDevicesTakeTurnsInOneThread() throws Throwable {
+        try (DriverDevice first = open(0); DriverDevice second = open(1)) {
+            for (int i = 0; i < 2; i++) {
+                assertThat(first.freeMemory()).isEqualTo(4L << 30);
+                assertThat(second.freeMemory()).isEqualTo(5L << 30);
+            }
+        }
+        assertThat(live()).isZero();
     }
 
     @Test

@@ -373,6 +373,9 @@ public final class Simulator implements Device, KernelCompiler {
                 throw new IllegalStateException(tensors.get(i) + " lies at no multiple of its alignment");
             }
         }
+        if (workspace % CudnnCalls.ENGINE_ALIGNMENT != 0) {
+            throw new IllegalStateException("a workspace at no multiple of its alignment");
+        }
         Product p = born(new Product(++handles), null);
         products.put(p.handle(), () -> {
             clock += plan[0] - 1;

@@ -1,6 +1,6 @@
-// A CUDA driver of one GPU in host memory, compiled against the real cuda.h so that its functions have the real types: what
+// A CUDA driver of two GPUs in host memory, compiled against the real cuda.h so that its functions have the real types: what
 // is put on a stream is done at once, or kept while the stream is captured. Its only kernel, "add", adds a number to
-// elements of an array; the argument block is {int* to; int by;}.
+// elements of an array; the argument block is {int* to; int by;}. The first GPU only tells what is free.
 #include <cuda.h>
 #include <cstdio>
 #include <cstdlib>
@@ -11,7 +11,7 @@
 namespace {
 struct Graph { std::vector<std::function<void()>> work; };
 struct Block { int* to; int by; };
-int current;  // the context that is current
+thread_local int current;  // the context that is current
 int live;     // handles and allocations that were not given back
 Graph* capturing;
 void put(std::function<void()> f) { if (capturing) capturing->work.push_back(f); else f(); }
@@ -60,10 +60,10 @@ CUresult CUDAAPI cuDeviceGetAttribute(int* v, CUdevice_attribute a, CUdevice d) 
 CUresult CUDAAPI cuGetErrorName(CUresult e, const char** s) { *s = e == CUDA_ERROR_OUT_OF_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY" : "CUDA_ERROR_OTHER"; return CUDA_SUCCESS; }
 CUresult CUDAAPI cuGetErrorString(CUresult e, const char** s) { *s = e == CUDA_ERROR_OUT_OF_MEMORY ? "out of memory" : "something else"; return CUDA_SUCCESS; }
 CUresult CUDAAPI cuDeviceGet(CUdevice* d, int i) { *d = 40 + i; return CUDA_SUCCESS; }
-CUresult CUDAAPI cuDevicePrimaryCtxRetain(CUcontext* c, CUdevice d) { if (d != 41) return CUDA_ERROR_INVALID_DEVICE; *c = handle<CUcontext>(7); return CUDA_SUCCESS; }
-CUresult CUDAAPI cuDevicePrimaryCtxRelease(CUdevice d) { return d == 41 ? gone() : CUDA_ERROR_INVALID_DEVICE; }
-CUresult CUDAAPI cuCtxSetCurrent(CUcontext c) { current = (int) (long) c; return current == 7 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT; }
-CUresult CUDAAPI cuMemGetInfo(size_t* f, size_t* t) { if (current != 7) return CUDA_ERROR_INVALID_CONTEXT; *f = 5L << 30; *t = 8L << 30; return CUDA_SUCCESS; }
+CUresult CUDAAPI cuDevicePrimaryCtxRetain(CUcontext* c, CUdevice d) { if (d != 40 && d != 41) return CUDA_ERROR_INVALID_DEVICE; *c = handle<CUcontext>(d - 34); return CUDA_SUCCESS; }
+CUresult CUDAAPI cuDevicePrimaryCtxRelease(CUdevice d) { return d == 40 || d == 41 ? gone() : CUDA_ERROR_INVALID_DEVICE; }
+CUresult CUDAAPI cuCtxSetCurrent(CUcontext c) { current = (int) (long) c; return current == 6 || current == 7 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT; }
+CUresult CUDAAPI cuMemGetInfo(size_t* f, size_t* t) { if (!current) return CUDA_ERROR_INVALID_CONTEXT; *f = current - 2L << 30; *t = 8L << 30; return CUDA_SUCCESS; }
 CUresult CUDAAPI cuMemAlloc(CUdeviceptr* p, size_t n) { if (n > 5L << 30) return CUDA_ERROR_OUT_OF_MEMORY; *p = (CUdeviceptr) malloc(n); live++; return CUDA_SUCCESS; }
 CUresult CUDAAPI cuMemFree(CUdeviceptr p) { free((void*) p); return gone(); }
 CUresult CUDAAPI cuMemHostAlloc(void** p, size_t n, unsigned int flags) { if (flags) return CUDA_ERROR_INVALID_VALUE; *p = malloc(n); live++; return CUDA_SUCCESS; }
