@@ -2,7 +2,13 @@ package io.firn.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.firn.graph.DType;
 import io.firn.graph.Graph;
+import io.firn.graph.GraphBuilder;
+import io.firn.graph.Loss;
+import io.firn.graph.Shape;
+import io.firn.graph.State;
+import io.firn.graph.Type;
 import io.firn.graph.Value;
 import org.junit.jupiter.api.Test;
 
@@ -29,6 +35,36 @@ class RecomputePassTest {
                 gate = gate(act.again, fc)
                 output y = gate
                 """);
+    }
+
+    /** A stage of three blocks of one convolution, the first with a downsample. */
+    private static Graph stage() {
+        PassGraph p = new PassGraph();
+        Value x = p.relu("in", p.conv("stem", p.image()));
+        Value a = p.relu("a", p.add("a.add", p.norm("bn0", p.conv("conv0", x)), p.norm("down.1", p.conv("down.0", x))));
+        Value b = p.relu("b", p.add("b.add", p.norm("bn1", p.conv("conv1", a)), a));
+        Value c = p.relu("c", p.add("c.add", p.norm("bn2", p.conv("conv2", b)), b));
+        Graph g = p.classify(p.conv("last", c));
+        GraphBuilder loss = GraphBuilder.from(g);
+        Value labels = loss.input("labels", new Type(DType.I32, Shape.of(2)));
+        loss.output("loss", loss.add("loss", new Loss.SoftmaxCrossEntropy(0), g.output("logits"), labels));
+        Graph whole = loss.build();
+        return SplitPass.run(DifferentiatePass.run(whole, whole.states(State.Kind.PARAMETER).stream().map(State::value).toList(),
+                false), 1);
+    }
+
+    @Test
+    void weightGradientsReadTheCopyOfTheActivationsGradient() {
+        assertThat(PassGraph.draw(RecomputePass.run(stage(), new GreedyKernels(Layout.NHWC)))).contains(
+                "b = relu(b.add)\n",
+                "a.again = relu(a.add.again)\n", "a.add.again = add(bn0.again, down.1.again)\n", "conv1.wgrad = conv_wgrad(a.again,",
+                "relu_grad(conv1.sum, a.again)");
+    }
+
+    @Test
+    void ofSumsThatFollowEachOtherEveryOtherOne() {
+        String graph = PassGraph.draw(RecomputePass.run(stage(), new GreedyKernels(Layout.NHWC)));
+        assertThat(graph).contains("c.add.again = add(bn2.again, b)\n", "conv2.wgrad = conv_wgrad(b,").doesNotContain("b.again");
     }
 
     @Test

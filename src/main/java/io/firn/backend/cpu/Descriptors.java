@@ -139,10 +139,10 @@ final class Descriptors implements AutoCloseable {
         int places = Winograd.PLACES;
         int tiles = w.tiles();
         int rows = w.from().c();
-        int columns = w.to().c();
+        int columns = w.columns();
         try (Scope s = new Scope()) {
-            long source = w.placeStride(w.from());
-            long other = w.placeStride(w.to());
+            long source = w.sourceStride();
+            long other = w.resultStride();
             long weights = w.weightStride();
             dnnl_memory_desc a = s.own(w.wgrad() ? OneDnn.describe(new long[] {places, rows, tiles}, w.dtype(),
                     new long[] {source, 1, rows}) : OneDnn.describe(new long[] {places, tiles, rows}, w.dtype(),

@@ -28,8 +28,10 @@ import java.util.Optional;
  * @param dtype     of both, and of V, U and D; M is f32
  * @param layout    of both
  * @param images    whose tiles are worked on at once, so that V and M stay in the last cache; a divisor of N
+ * @param columns   of the result; of the weight gradient those that are worked on at once, all or, where {@code images} are
+ *                  all of them, a divisor
  */
-record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, Layout layout, int images) {
+record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, Layout layout, int images, int columns) {
     /** Places of a tile. */
     static final int PLACES = 16;
     /** Name in tuning tables. */
@@ -41,7 +43,9 @@ record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, 
     private static final int LEAST_PIXELS = 256;
     private static final int LEAST_PIXELS_16 = 2048;
     private static final int LEAST_CHANNELS_16 = 64;
-    /** Of V and M together. */
+    /** Output channels below which products become slow. */
+    private static final int LEAST_COLUMNS = 64;
+    /** Of V and M together, and of what is worked on beside them. */
     private static final long CHUNK_BYTES = 14L << 20;
 
     /** How this product would be computed so; empty where it cannot be. */
@@ -53,15 +57,23 @@ record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, 
         }
         boolean dgrad = p.direction() == Product.Direction.DGRAD;
         Winograd whole = new Winograd(p.direction(), dgrad ? p.y() : p.x(), dgrad ? p.x() : p.y(), p.dtype(), p.xLayout(),
-                p.x().n());
+                p.x().n(), (dgrad ? p.x() : p.y()).c());
         if (hasTail(p) && !(p.bias() && whole.f32() && p.activation().filter(a -> a != Activation.Kind.RELU).isEmpty())) {
             return Optional.empty();
         }
+        if (whole.wgrad()) {
+            for (int columns = whole.columns; columns % 32 == 0 && columns >= LEAST_COLUMNS; columns /= 2) {
+                Winograd part = whole.with(whole.images, columns);
+                if (part.bytes() <= CHUNK_BYTES) {
+                    return Optional.of(part);
+                }
+            }
+        }
         int images = p.x().n();
-        while (images > 1 && (p.x().n() % images != 0 || whole.with(images).chunkBytes() > CHUNK_BYTES)) {
+        while (images > 1 && (p.x().n() % images != 0 || whole.with(images, whole.columns).chunkBytes() > CHUNK_BYTES)) {
             images--;
         }
-        return Optional.of(whole.with(images));
+        return Optional.of(whole.with(images, whole.columns));
     }
 
     /**
@@ -116,8 +128,8 @@ record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, 
         return dtype == DType.F32 && !wgrad() && Simd.LANES == 16 && to.c() % WinogradF32Kernel.PANEL == 0;
     }
 
-    private Winograd with(int several) {
-        return new Winograd(direction, from, to, dtype, layout, several);
+    private Winograd with(int someImages, int someColumns) {
+        return new Winograd(direction, from, to, dtype, layout, someImages, someColumns);
     }
 
     boolean wgrad() {
@@ -141,24 +153,29 @@ record Winograd(Product.Direction direction, Shape from, Shape to, DType dtype, 
         return images * tileRows() * tileColumns();
     }
 
-    /** Elements from one place's matrix to the next in V, in D, and in M of the forward and the data gradient. */
-    long placeStride(Shape s) {
-        return (long) tiles() * s.c() + PAD;
+    /** Elements from one place's matrix to the next in V. */
+    long sourceStride() {
+        return (long) tiles() * from.c() + PAD;
+    }
+
+    /** The same in D, and in M of the forward and the data gradient. */
+    long resultStride() {
+        return (long) tiles() * columns + PAD;
     }
 
     /** Bytes of what the source's tiles become. */
     long transformedBytes() {
-        return Buffer.align(PLACES * placeStride(from) * dtype.bytes());
+        return Buffer.align(PLACES * sourceStride() * dtype.bytes());
     }
 
     /** Bytes of the results' tiles, or of dy's for the weight gradient. */
     long resultBytes() {
-        return Buffer.align(PLACES * placeStride(to) * (wgrad() ? dtype : DType.F32).bytes());
+        return Buffer.align(PLACES * resultStride() * (wgrad() ? dtype : DType.F32).bytes());
     }
 
     /** Elements from one place's matrix to the next in U, or in M of the weight gradient. */
     long weightStride() {
-        return (long) from.c() * to.c() + PAD;
+        return (long) from.c() * columns + PAD;
     }
 
     /** Bytes of the 16 matrices of weights, or of their gradients. */

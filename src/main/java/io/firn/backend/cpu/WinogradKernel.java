@@ -20,6 +20,8 @@ final class WinogradKernel implements Executable {
     private final Workers.Task transformOther;
     private final Workers.Task gradient;
     private int chunk;
+    /** Output channel where those of the weight gradient begin that are worked on. */
+    private int first;
 
     /**
      * @param from    what is transformed by B: x, or dy for the data gradient
@@ -39,10 +41,10 @@ final class WinogradKernel implements Executable {
         long u = m + sizes.resultBytes();
         long own = u + sizes.weightBytes();
         zeros = new NativeArena(Math.max(WinogradTiles.rowBytes(from), WinogradTiles.rowBytes(to)));
-        source = new WinogradTiles(sizes, from, sizes.placeStride(sizes.from()), bf16, zeros.address());
-        other = new WinogradTiles(sizes, to, sizes.placeStride(sizes.to()), sizes.wgrad() && bf16, zeros.address());
-        weights = new WinogradWeights(w.type().shape(), w.address(), u, sizes.to().c(), sizes.weightStride(), sizes.direction() == Product.Direction.DGRAD,
-                !sizes.wgrad() && bf16);
+        source = new WinogradTiles(sizes, from, sizes.sourceStride(), bf16, zeros.address());
+        other = new WinogradTiles(sizes, to, sizes.resultStride(), sizes.wgrad() && bf16, zeros.address());
+        weights = new WinogradWeights(w.type().shape(), w.address(), u, sizes.columns(), sizes.weightStride(),
+                sizes.direction() == Product.Direction.DGRAD, !sizes.wgrad() && bf16);
         try {
             product = primitive(dnn, descriptors, false, v, m, u, own);
             sum = sizes.wgrad() && sizes.chunks() > 1 ? primitive(dnn, descriptors, true, v, m, u, own) : null;
@@ -54,11 +56,12 @@ final class WinogradKernel implements Executable {
         long sourceRow = (long) sizes.tileColumns() * sizes.from().c() * sizes.dtype().bytes();
         transformSource = (i, thread) -> source.source(image(i), i % sizes.tileRows(), v + i * sourceRow,
                 workers.scratch(thread));
-        long otherRow = (long) sizes.tileColumns() * sizes.to().c() * (sizes.wgrad() ? sizes.dtype().bytes() : 4);
+        long otherRow = (long) sizes.tileColumns() * sizes.columns() * (sizes.wgrad() ? sizes.dtype().bytes() : 4);
         transformOther = sizes.wgrad()
-                ? (i, thread) -> other.gradient(image(i), i % sizes.tileRows(), m + i * otherRow, workers.scratch(thread))
+                ? (i, thread) -> other.gradient(image(i), i % sizes.tileRows(), first, sizes.columns(), m + i * otherRow,
+                        workers.scratch(thread))
                 : (i, thread) -> other.result(image(i), i % sizes.tileRows(), m + i * otherRow, workers.scratch(thread));
-        gradient = (i, thread) -> weights.gradient(i, workers.floats(thread));
+        gradient = (i, thread) -> weights.gradient(first, i, workers.floats(thread));
     }
 
     /** The kernel that is the fastest for these sizes; only that for f32 is asked for a tail. */
@@ -88,23 +91,34 @@ final class WinogradKernel implements Executable {
 
     @Override
     public void run() {
-        int rows = sizes.images() * sizes.tileRows();
-        if (!sizes.wgrad()) {
-            workers.run(weights.tasks(), transformWeights);
+        if (sizes.wgrad()) {
+            runGradient();
+            return;
         }
+        workers.run(weights.tasks(), transformWeights);
         for (chunk = 0; chunk < sizes.chunks(); chunk++) {
-            workers.run(rows, transformSource);
-            if (sizes.wgrad()) {
-                workers.run(rows, transformOther);
+            workers.run(rows(), transformSource);
+            product.run();
+            workers.run(rows(), transformOther);
+        }
+    }
+
+    /** All output channels of one chunk of images after the other, or some at a time of all images. */
+    private void runGradient() {
+        for (chunk = 0; chunk < sizes.chunks(); chunk++) {
+            workers.run(rows(), transformSource);
+            for (first = 0; first < sizes.to().c(); first += sizes.columns()) {
+                workers.run(rows(), transformOther);
                 (chunk == 0 ? product : sum).run();
-            } else {
-                product.run();
-                workers.run(rows, transformOther);
+                if (chunk == sizes.chunks() - 1) {
+                    workers.run(weights.tasks(sizes.columns()), gradient);
+                }
             }
         }
-        if (sizes.wgrad()) {
-            workers.run(weights.tasks(), gradient);
-        }
+    }
+
+    private int rows() {
+        return sizes.images() * sizes.tileRows();
     }
 
     @Override

@@ -112,7 +112,7 @@ final class WinogradTiles {
                 if (tiles16) {
                     long rows = scratch + 4 * stripBytes;
                     sourceRows(scratch + r * stripBytes, rows, stripBytes, tileColumns, VECTOR);
-                    narrowRows(rows, to + 4 * r * placeBytes);
+                    narrowRows(rows, to + 4 * r * placeBytes, shape.c());
                 } else {
                     sourceRows(scratch + r * stripBytes, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 4);
                 }
@@ -142,9 +142,9 @@ final class WinogradTiles {
     }
 
     /** A row of tiles of each of four places. */
-    private void narrowRows(long from, long to) {
+    private void narrowRows(long from, long to, int channels) {
         for (int j = 0; j < 4; j++) {
-            narrow(from + j * stripBytes, to + j * placeBytes, tileColumns, shape.c() * 2);
+            narrow(from + j * stripBytes, to + j * placeBytes, tileColumns, channels * 2);
         }
     }
 
@@ -211,9 +211,9 @@ final class WinogradTiles {
         }
     }
 
-    /** D = A dy Aᵀ of a row of tiles. */
-    void gradient(int n, int tileRow, long tiles, long scratch) {
-        for (int c = 0; c < shape.c(); c += Simd.LANES) {
+    /** D = A dy Aᵀ of a row of tiles, of some of its channels: those that D has. */
+    void gradient(int n, int tileRow, int first, int channels, long tiles, long scratch) {
+        for (int c = first; c < first + channels; c += Simd.LANES) {
             long r0 = row(n, 2 * tileRow, c);
             long r1 = row(n, 2 * tileRow + 1, c);
             clearEdges(scratch, 0);
@@ -225,14 +225,14 @@ final class WinogradTiles {
             } else {
                 gradientColumns(r0, r1, scratch, stripBytes, shape.w(), pixelBytes());
             }
-            long to = tiles + (long) c * bytes(tiles16);
+            long to = tiles + (long) (c - first) * bytes(tiles16);
             for (int r = 0; r < 4; r++) {
                 if (tiles16) {
                     long rows = scratch + 4 * stripBytes;
                     gradientRows(scratch + r * stripBytes, rows, stripBytes, tileColumns, VECTOR);
-                    narrowRows(rows, to + 4 * r * placeBytes);
+                    narrowRows(rows, to + 4 * r * placeBytes, channels);
                 } else {
-                    gradientRows(scratch + r * stripBytes, to + 4 * r * placeBytes, placeBytes, tileColumns, shape.c() * 4);
+                    gradientRows(scratch + r * stripBytes, to + 4 * r * placeBytes, placeBytes, tileColumns, channels * 4);
                 }
             }
         }

@@ -63,7 +63,12 @@ final class WinogradWeights {
 
     /** Tasks that cover all weights. */
     int tasks() {
-        return outputs / BLOCK / blocks;
+        return tasks(outputs);
+    }
+
+    /** Tasks that cover those of so many output channels. */
+    int tasks(int channels) {
+        return channels / BLOCK / blocks;
     }
 
     private long place(int row, int column) {
@@ -108,16 +113,16 @@ final class WinogradWeights {
         }
     }
 
-    /** dw of a task's output channels. */
-    void gradient(int task, float[] scratch) {
+    /** dw of a task's output channels, where the matrices' first is {@code first}. */
+    void gradient(int first, int task, float[] scratch) {
         for (int i = 0; i < inputs; i += BLOCK) {
             for (int b = 0; b < blocks; b++) {
-                gradient((task * blocks + b) * BLOCK, i, scratch);
+                gradient(first, (task * blocks + b) * BLOCK, i, scratch);
             }
         }
     }
 
-    private void gradient(int o, int i, float[] scratch) {
+    private void gradient(int first, int o, int i, float[] scratch) {
         for (int row = 0; row < BLOCK; row++) {
             for (int lane = 0; lane < BLOCK; lane += Simd.LANES) {
                 gradientColumns(place(i + row, o + lane), placeBytes, scratch);
@@ -126,7 +131,7 @@ final class WinogradWeights {
         }
         turnBack(scratch);
         for (int k = 0; k < BLOCK; k++) {
-            MemorySegment.copy(scratch, k * ROW, Simd.MEMORY, ValueLayout.JAVA_FLOAT, filter(o + k, i), ROW);
+            MemorySegment.copy(scratch, k * ROW, Simd.MEMORY, ValueLayout.JAVA_FLOAT, filter(first + o + k, i), ROW);
         }
     }
 

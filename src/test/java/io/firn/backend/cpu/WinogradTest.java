@@ -38,7 +38,7 @@ class WinogradTest {
         for (DType type : List.of(DType.F32, DType.BF16)) {
             for (Layout layout : List.of(Layout.NHWC, Layout.BLOCKED16)) {
                 for (Product.Direction direction : Product.Direction.values()) {
-                    check(direction, Shape.of(n, in, h, w), Shape.of(n, out, h, w), type, layout, n);
+                    check(direction, Shape.of(n, in, h, w), Shape.of(n, out, h, w), type, layout, n, out);
                 }
             }
         }
@@ -48,9 +48,34 @@ class WinogradTest {
     void addsTheWeightGradientsOfChunksUp() {
         for (DType type : List.of(DType.F32, DType.BF16)) {
             for (Product.Direction direction : Product.Direction.values()) {
-                check(direction, Shape.of(6, 16, 9, 9), Shape.of(6, 32, 9, 9), type, Layout.BLOCKED16, 2);
+                check(direction, Shape.of(6, 16, 9, 9), Shape.of(6, 32, 9, 9), type, Layout.BLOCKED16, 2, 32);
             }
         }
+    }
+
+    @Test
+    void computesTheWeightGradientOfSomeOutputsAfterTheOther() {
+        for (DType type : List.of(DType.F32, DType.BF16)) {
+            for (Layout layout : List.of(Layout.NHWC, Layout.BLOCKED16)) {
+                check(Product.Direction.WGRAD, Shape.of(32, 16, 9, 8), Shape.of(32, 96, 9, 8), type, layout, 32, 32);
+            }
+        }
+    }
+
+    @Test
+    void dividesWhatIsTooLargeForTheCache() {
+        Winograd late = wgrad(16, 512, 7);
+        assertThat(List.of(late.images(), late.columns())).containsExactly(16, 64);
+        Winograd early = wgrad(16, 64, 56);
+        assertThat(List.of(early.images(), early.columns())).containsExactly(2, 64);
+    }
+
+    private static Winograd wgrad(int images, int channels, int extent) {
+        Type x = Type.f32(images, channels, extent, extent);
+        Convolution.Wgrad op = new Convolution.Wgrad(1, 1, 1, 3);
+        Node n = new Node("wgrad", Phase.BACKWARD, op, List.of(new Value(0, "x", x), new Value(1, "dy", x)),
+                List.of(new Value(2, "dw", op.infer(List.of(x, x)).getFirst())));
+        return Product.of(List.of(n), Layout.BLOCKED16).flatMap(Winograd::of).orElseThrow();
     }
 
     /** As of a frozen convolution: what is folded into it comes in the same pass. */
@@ -119,7 +144,8 @@ class WinogradTest {
                 p.yLayout(), bias, p.residual(), p.activation());
     }
 
-    private static void check(Product.Direction direction, Shape x, Shape y, DType type, Layout layout, int images) {
+    private static void check(Product.Direction direction, Shape x, Shape y, DType type, Layout layout, int images,
+                              int columns) {
         Random random = new Random(7);
         Type w = Type.f32(y.c(), x.c(), 3, 3);
         Value source = new Value(0, "from", new Type(type, direction == Product.Direction.DGRAD ? y : x));
@@ -151,7 +177,8 @@ class WinogradTest {
             return;
         }
         Winograd sizes = possible.get();
-        sizes = new Winograd(direction, sizes.from(), sizes.to(), type, layout, images);
+        sizes = new Winograd(direction, sizes.from(), sizes.to(), type, layout, images,
+                direction == Product.Direction.DGRAD ? x.c() : columns);
         try (Arena arena = Arena.ofConfined(); CpuBackend backend = CpuBackend.open(2)) {
             boolean wgrad = direction == Product.Direction.WGRAD;
             Guarded from = new Guarded(arena, source.type(), layout, operands.get(source));
