@@ -6,6 +6,7 @@ import io.firn.data.DamagedImage;
 import io.firn.data.Dataset;
 import io.firn.data.Image;
 import io.firn.data.Sampling;
+import io.firn.finetune.Measurement.Spread;
 import io.firn.graph.Graph;
 import io.firn.graph.Node;
 import io.firn.graph.Normalization;
@@ -25,16 +26,20 @@ import java.util.function.Consumer;
 /**
  * Whether images reach the network as its weights expect them: the shift at the first batch norm, as the options have it
  * and under the usual other ways to prepare images. Where another way fits far better, the options are most likely wrong,
- * and everything measured after that says so rather than anything about the data.
+ * and everything measured after that says so rather than anything about the data. After few steps of training it is the
+ * running statistics that do not fit: they have not forgotten what they began with.
  *
  * @param used   the shift with the options as they are
  * @param others the other ways, by rising shift
+ * @param steps  after how many steps running statistics would be as these are; 0 where they need no such explanation
  * @param told   what to tell the user first; empty where all is well
  */
-public record InputCheck(double used, List<Way> others, List<String> told) {
+public record InputCheck(double used, List<Way> others, int steps, List<String> told) {
     /** A way must fit better by this factor, and what is used must be off by so much, for it to be told. */
     private static final double FACTOR = 3;
     private static final double LEAST = 0.05;
+    /** After more than these about a third or less is left of what running statistics began with, which moves little. */
+    private static final int FEW_STEPS = 10;
     private static final int IMAGES = 256;
 
     /**
@@ -65,29 +70,39 @@ public record InputCheck(double used, List<Way> others, List<String> told) {
                     + "--channels 1 the first convolution is summed over them instead, which computes the same from less");
         }
         if (norm.isEmpty()) {
-            return new InputCheck(Double.NaN, List.of(), told);
+            return new InputCheck(Double.NaN, List.of(), 0, told);
         }
-        double used = distance(setup, sample, states, norm.get(), new Candidate("", p.mean(), p.std(), false));
+        List<Spread> seen = seen(setup, sample, states, norm.get(), new Candidate("", p.mean(), p.std(), false));
+        double used = distance(setup, seen, norm.get(), states);
         List<Way> others = new ArrayList<>();
         for (Candidate c : candidates(p)) {
             if (c.reversed || !c.mean.equals(p.mean()) || !c.std.equals(p.std())) {
-                others.add(new Way(c.name, distance(setup, sample, states, norm.get(), c), c.options()));
+                others.add(new Way(c.name, distance(setup, seen(setup, sample, states, norm.get(), c),
+                        norm.get(), states), c.options()));
             }
         }
         others.sort(Comparator.comparingDouble(Way::d));
-        if (suspects(used, others)) {
+        Shift.Unsettled unsettled = seen.isEmpty() ? new Shift.Unsettled(0, Double.NaN)
+                : Shift.unsettled(model, norm.get(), seen, states);
+        int steps = used > LEAST && unsettled.steps() <= FEW_STEPS && unsettled.d() * FACTOR < used && others.stream().noneMatch(w -> w.d < unsettled.d())
+                ? unsettled.steps() : 0;
+        if (steps > 0) {
+            told.addFirst(String.format(Locale.ROOT, "the weights' running statistics are those of about %d steps of training: "
+                    + "they have not forgotten what they began with (shift %.3g at %s, %.3g without that), and what is measured "
+                    + "with them says little; train the weights longer before", steps, used, norm.get().name(), unsettled.d()));
+        } else if (suspects(used, others)) {
             Way w = others.getFirst();
             told.addFirst(String.format(Locale.ROOT, "the images are most likely prepared in another way than the weights "
                     + "were trained with: %s fits far better (shift %.3g at %s instead of %.3g)%s", w.name, w.d,
                     norm.get().name(), used, w.options.isEmpty() ? "; Firn reads red, green, blue: reverse the channels of "
                     + "the first convolution's weight" : "; give " + w.options));
         }
-        return new InputCheck(used, others, told);
+        return new InputCheck(used, others, steps, told);
     }
 
     /** Whether images are most likely prepared in another way than the weights expect, so that nothing else is to be trusted. */
     boolean suspects() {
-        return suspects(used, others);
+        return steps == 0 && suspects(used, others);
     }
 
     private static boolean suspects(double used, List<Way> others) {
@@ -115,14 +130,18 @@ public record InputCheck(double used, List<Way> others, List<String> told) {
         return Collections.nCopies(p.channels(), value);
     }
 
-    private static double distance(Setup setup, Dataset sample, InitialStates states, Node norm, Candidate c) {
+    private static double distance(Setup setup, List<Spread> seen, Node norm, InitialStates states) {
+        return seen.isEmpty() ? Double.NaN : Shift.distance(setup.model(1).graph(), norm.name(), seen, states);
+    }
+
+    /** What the first batch norm sees; empty where too few images were read. */
+    private static List<Spread> seen(Setup setup, Dataset sample, InitialStates states, Node norm, Candidate c) {
         Preprocessing own = setup.preprocessing();
         Preprocessing p = new Preprocessing(own.resize(), own.resolution(), own.channels(), c.mean, c.std);
         Dataset few = Sampling.perClass(sample, Math.max(1, IMAGES / sample.classes().size()), IMAGES, 0);
         Consumer<Session> filled = c.reversed ? s -> reverseChannels(setup, s, norm, states) : _ -> { };
         Measurement m = Measurement.of(setup, few, p, states, List.of(), Measurement.Look.FIRST_NORM, filled, _ -> { });
-        return m.norms().isEmpty() ? Double.NaN
-                : Shift.distance(setup.model(1).graph(), norm.name(), m.norms().get(norm.name()), states);
+        return m.norms().getOrDefault(norm.name(), List.of());
     }
 
     /** Lets the first convolution see blue where red is, and red where blue is. */

@@ -23,6 +23,8 @@ import java.util.SequencedMap;
  */
 public record Shift(String norm, double d, @JsonProperty("noise_floor") double floor) {
     private static final int HALVINGS = 20;
+    /** After so many less than a sixtieth is left of what running statistics of momentum 0.1 began with. */
+    private static final int MOST_STEPS = 40;
     /** Added to variances as batch norms do, so that a channel that never speaks counts for little. */
     private static final double EPS = 1e-5;
 
@@ -44,6 +46,41 @@ public record Shift(String norm, double d, @JsonProperty("noise_floor") double f
     static double distance(Graph model, String norm, List<Spread> seen, InitialStates states) {
         Node n = model.nodes().stream().filter(m -> m.name().equals(norm)).findFirst().orElseThrow();
         return distance(pooled(seen), states.of(state(model, n, 3)), states.of(state(model, n, 4)));
+    }
+
+    /**
+     * Running statistics that would fit better were they freed of what they began with.
+     *
+     * @param steps of training after which so much of it is left
+     * @param d     the distance without it
+     */
+    record Unsettled(int steps, double d) {
+    }
+
+    /** After k steps of momentum a running statistics are (1 - a)^k of what they began with, and the rest is the data's. */
+    static Unsettled unsettled(Graph model, Node norm, List<Spread> seen, InitialStates states) {
+        double kept = 1 - ((Normalization.BatchNorm) norm.op()).momentum();
+        float[] mean = states.of(state(model, norm, 3));
+        float[] variance = states.of(state(model, norm, 4));
+        Spread target = pooled(seen);
+        Unsettled best = new Unsettled(0, Double.POSITIVE_INFINITY);
+        double left = 1;
+        for (int steps = 1; steps <= MOST_STEPS; steps++) {
+            left *= kept;
+            double d = distance(target, without(left, 0, mean), without(left, 1, variance));
+            if (d < best.d) { // never where a variance became negative: the distance is no number
+                best = new Unsettled(steps, d);
+            }
+        }
+        return best;
+    }
+
+    private static float[] without(double left, double begun, float[] running) {
+        float[] rest = new float[running.length];
+        for (int i = 0; i < rest.length; i++) {
+            rest[i] = (float) ((running[i] - left * begun) / (1 - left));
+        }
+        return rest;
     }
 
     private static State state(Graph model, Node norm, int input) {

@@ -87,6 +87,15 @@ class AdvisorTest {
     }
 
     @Test
+    void statisticsOfFewStepsAreNoWrongPreprocessing() {
+        Path few = shared.resolve("few");
+        Firn.train(options("max-steps", 6, "depth", 0.3, "model", "resnet20", "lr", 0.001), few);
+        Advice a = advise(OptionalDouble.empty(), false, "init", few.toString());
+        assertThat(a.first().getFirst()).contains("running statistics are those of about 6 steps");
+        assertThat(a.input().suspects()).isFalse();
+    }
+
+    @Test
     void shortTrainingsConfirmOrOverrule() {
         Advice a = advise(OptionalDouble.of(6), true, "epochs", 1, "patience", 1);
         assertThat(a.confirmation().rounds()).hasSize(10);
