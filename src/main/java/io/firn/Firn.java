@@ -2,6 +2,7 @@ package io.firn;
 
 import io.firn.backend.Backend;
 import io.firn.cluster.Ranked;
+import io.firn.files.AtomicFile;
 import io.firn.finetune.Advice;
 import io.firn.finetune.Advisor;
 import io.firn.finetune.FineTuning;
@@ -19,7 +20,6 @@ import io.firn.train.Run;
 import io.firn.train.RunSummary;
 import io.firn.train.StepRequest;
 import io.firn.train.TrainRequest;
-import io.firn.weights.AtomicFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;

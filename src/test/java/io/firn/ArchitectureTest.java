@@ -31,16 +31,17 @@ class ArchitectureTest {
 
     static {
         KNOWS.put("error", Set.of());
+        KNOWS.put("files", Set.of());
         KNOWS.put("graph", Set.of());
         KNOWS.put("models", Set.of("graph"));
-        KNOWS.put("weights", Set.of("graph"));
+        KNOWS.put("weights", Set.of("files", "graph"));
         KNOWS.put("plan", Set.of("graph"));
         KNOWS.put("oracle", Set.of("graph", "plan"));
         // What a plan is made of is graph's types.
         KNOWS.put("backend", Set.of("graph", "plan"));
         KNOWS.put("backend.cpu", Set.of("graph", "plan", "backend"));
-        KNOWS.put("backend.cuda.cudnn", Set.of("graph", "plan"));
-        KNOWS.put("backend.cuda.kernels", Set.of("graph", "plan"));
+        KNOWS.put("backend.cuda.cudnn", Set.of("files", "graph", "plan"));
+        KNOWS.put("backend.cuda.kernels", Set.of("files", "graph", "plan"));
         KNOWS.put("backend.cuda", Set.of("graph", "plan", "backend", "backend.cuda.cudnn", "backend.cuda.kernels"));
         KNOWS.put("data", Set.of("graph"));
         KNOWS.put("report", Set.of());

@@ -1,11 +1,11 @@
 package io.firn.cli;
 
 import io.firn.Firn;
+import io.firn.files.AtomicFile;
 import io.firn.finetune.Advice;
 import io.firn.finetune.Advisor;
 import io.firn.train.Config;
 import io.firn.train.TrainOptions;
-import io.firn.weights.AtomicFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.OptionalDouble;

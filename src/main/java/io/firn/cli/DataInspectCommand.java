@@ -3,7 +3,7 @@ package io.firn.cli;
 import io.firn.data.ContactSheet;
 import io.firn.data.DamagedImage;
 import io.firn.data.Inspection;
-import io.firn.weights.AtomicFile;
+import io.firn.files.AtomicFile;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;

@@ -2,12 +2,12 @@ package io.firn.cli;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
 import io.firn.error.UserError;
+import io.firn.files.AtomicFile;
 import io.firn.train.Classifier;
 import io.firn.train.Prediction;
 import io.firn.train.Predictions;
 import io.firn.train.Throughput;
 import io.firn.train.Views;
-import io.firn.weights.AtomicFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;

@@ -1,8 +1,8 @@
 package io.firn.train;
 
+import io.firn.files.AtomicFile;
 import io.firn.report.Calibration;
 import io.firn.report.Confusion;
-import io.firn.weights.AtomicFile;
 import java.io.IOException;
 import java.io.OutputStreamWriter;
 import java.io.Writer;

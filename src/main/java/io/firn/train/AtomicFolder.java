@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Replaces a folder whole or not at all (for one file: {@link io.firn.weights.AtomicFile}): written beside, flushed to
+ * Replaces a folder whole or not at all (for one file: {@link io.firn.files.AtomicFile}): written beside, flushed to
  * the disk, then renamed. What was there before stays until then.
  */
 public final class AtomicFolder {

@@ -1,7 +1,7 @@
 package io.firn.train;
 
 import io.firn.data.Loader;
-import io.firn.weights.AtomicFile;
+import io.firn.files.AtomicFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.firn.data.DamagedImage;
 import io.firn.error.UserError;
-import io.firn.weights.AtomicFile;
+import io.firn.files.AtomicFile;
 import java.io.IOException;
 import java.io.OutputStreamWriter;
 import java.io.UncheckedIOException;

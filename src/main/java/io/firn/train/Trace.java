@@ -2,8 +2,8 @@ package io.firn.train;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.firn.files.AtomicFile;
 import io.firn.plan.Launch;
-import io.firn.weights.AtomicFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

@@ -3,6 +3,7 @@ package io.firn.weights;
 import com.google.protobuf.CodedOutputStream;
 import com.google.protobuf.UnsafeByteOperations;
 import io.firn.error.UserError;
+import io.firn.files.AtomicFile;
 import io.firn.graph.Graph;
 import io.firn.graph.Shape;
 import io.firn.graph.Value;

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.firn.error.UserError;
+import io.firn.files.AtomicFile;
 import io.firn.graph.Shape;
 import java.io.EOFException;
 import java.io.IOException;

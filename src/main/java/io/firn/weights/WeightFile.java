@@ -1,6 +1,7 @@
 package io.firn.weights;
 
 import io.firn.error.UserError;
+import io.firn.files.AtomicFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;

@@ -2,6 +2,7 @@ package io.firn.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.firn.backend.cuda.CudaFixture;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -20,6 +21,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 class StoppedPlanTest {
     private static final int ENDED_BY_SIGTERM = 128 + 15;
+
+    private static final JsonMapper JSON = JsonMapper.builder().build();
 
     @TempDir
     private Path folder;
@@ -61,6 +64,10 @@ class StoppedPlanTest {
         try (Stream<Path> files = Files.list(folder)) {
             assertThat(files.filter(f -> f.getFileName().toString().startsWith("hs_err"))).isEmpty();
         }
-        assertThat(engines()).as("nothing half-written").allMatch(f -> f.toString().endsWith(".json"));
+        for (Path file : engines()) {
+            if (file.toString().endsWith(".json")) {
+                assertThat(JSON.readTree(file.toFile()).path("key").asText()).as(file.toString()).contains("cuDNN");
+            }
+        }
     }
 }

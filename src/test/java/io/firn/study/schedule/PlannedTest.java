@@ -3,7 +3,7 @@ package io.firn.study.schedule;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import io.firn.weights.AtomicFile;
+import io.firn.files.AtomicFile;
 import java.io.IOException;
 import java.util.List;
 import org.assertj.core.data.Percentage;

@@ -2,7 +2,7 @@ package io.firn.study.schedule;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.firn.weights.AtomicFile;
+import io.firn.files.AtomicFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

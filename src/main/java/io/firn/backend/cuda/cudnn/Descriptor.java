@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 import org.bytedeco.cuda.cudnn.cudnnBackendDescriptor_t;
 import org.bytedeco.cuda.cudnn.cudnnContext;
@@ -25,11 +26,11 @@ final class Descriptor implements AutoCloseable {
     private static final int MESSAGE_BYTES = 1024;
     private static final int NOT_SUPPORTED = CUDNN_STATUS_NOT_SUPPORTED / 1000;
 
-    /** Taken for good at the process's end: a compilation that goes on while cuDNN is torn down kills the process. */
-    private static final ReadWriteLock FINISHING = new ReentrantReadWriteLock();
+    /** Taken for good at the process's end: a call that goes on while cuDNN is torn down kills the process. */
+    private static final ReadWriteLock CALLING = new ReentrantReadWriteLock();
 
     static {
-        Runtime.getRuntime().addShutdownHook(new Thread(FINISHING.writeLock()::lock, "waits for cuDNN"));
+        Runtime.getRuntime().addShutdownHook(new Thread(CALLING.writeLock()::lock, "waits for cuDNN"));
     }
 
     private final cudnnBackendDescriptor_t handle = new cudnnBackendDescriptor_t();
@@ -42,7 +43,7 @@ final class Descriptor implements AutoCloseable {
      */
     Descriptor(int type, String name) {
         this.name = name;
-        check(cudnnBackendCreateDescriptor(type, handle), "cudnnBackendCreateDescriptor", name);
+        call(() -> cudnnBackendCreateDescriptor(type, handle), "cudnnBackendCreateDescriptor", name);
     }
 
     /** A call that failed. */
@@ -63,7 +64,22 @@ final class Descriptor implements AutoCloseable {
         }
     }
 
-    static void check(int status, String call, String what) {
+    /**
+     * Calls cuDNN, and checks the status that it returns. None begins once the process ends.
+     *
+     * @param name the function's
+     * @param what it is called for
+     */
+    static void call(IntSupplier function, String name, String what) {
+        CALLING.readLock().lock();
+        try {
+            check(function.getAsInt(), name, what);
+        } finally {
+            CALLING.readLock().unlock();
+        }
+    }
+
+    private static void check(int status, String call, String what) {
         if (status == CUDNN_STATUS_SUCCESS) {
             return;
         }
@@ -76,12 +92,17 @@ final class Descriptor implements AutoCloseable {
     /** What cuDNN said last on this thread, one line, and forgets with that; empty where it said nothing. */
     static String lastError() {
         byte[] text = new byte[MESSAGE_BYTES];
-        cudnnGetLastErrorString(text, text.length);
+        CALLING.readLock().lock();
+        try {
+            cudnnGetLastErrorString(text, text.length);
+        } finally {
+            CALLING.readLock().unlock();
+        }
         return new String(text, StandardCharsets.UTF_8).split("\0", 2)[0].strip().lines().findFirst().orElse("");
     }
 
     private Descriptor set(int attribute, int type, long count, Pointer values) {
-        check(cudnnBackendSetAttribute(handle, attribute, type, count, values),
+        call(() -> cudnnBackendSetAttribute(handle, attribute, type, count, values),
                 "cudnnBackendSetAttribute " + attribute, name);
         return this;
     }
@@ -149,21 +170,16 @@ final class Descriptor implements AutoCloseable {
         return descriptors(attribute, List.of(value));
     }
 
-    /** The one call that takes long, a compilation of seconds; none begins once the process ends. */
+    /** May compile, for seconds. */
     Descriptor finish() {
-        FINISHING.readLock().lock();
-        try {
-            check(cudnnBackendFinalize(handle), "cudnnBackendFinalize", name);
-        } finally {
-            FINISHING.readLock().unlock();
-        }
+        call(() -> cudnnBackendFinalize(handle), "cudnnBackendFinalize", name);
         return this;
     }
 
     /** Reads up to {@code most} values into {@code into}; how many there were. */
     private int get(int attribute, int type, long most, Pointer into) {
         try (var count = new LongPointer(1)) {
-            check(cudnnBackendGetAttribute(handle, attribute, type, most, count, into),
+            call(() -> cudnnBackendGetAttribute(handle, attribute, type, most, count, into),
                     "cudnnBackendGetAttribute " + attribute, name);
             // Some attributes count what they would have, and fill no more than what was asked for.
             return (int) Math.min(most, count.get());
@@ -190,7 +206,7 @@ final class Descriptor implements AutoCloseable {
 
     byte[] getText(int attribute) {
         try (var count = new LongPointer(1)) {
-            check(cudnnBackendGetAttribute(handle, attribute, CUDNN_TYPE_CHAR, 0, count, null),
+            call(() -> cudnnBackendGetAttribute(handle, attribute, CUDNN_TYPE_CHAR, 0, count, null),
                     "cudnnBackendGetAttribute " + attribute, name);
             byte[] value = new byte[Math.toIntExact(count.get())];
             try (var p = new BytePointer(value.length)) {
@@ -222,14 +238,14 @@ final class Descriptor implements AutoCloseable {
 
     /** Of an execution plan: puts it on the handle's stream, with a finished variant pack. */
     void execute(cudnnContext on, Descriptor pack) {
-        check(cudnnBackendExecute(on, handle, pack.handle), "cudnnBackendExecute", name);
+        call(() -> cudnnBackendExecute(on, handle, pack.handle), "cudnnBackendExecute", name);
     }
 
     @Override
     public void close() {
         if (!closed) {
             closed = true;
-            check(cudnnBackendDestroyDescriptor(handle), "cudnnBackendDestroyDescriptor", name);
+            call(() -> cudnnBackendDestroyDescriptor(handle), "cudnnBackendDestroyDescriptor", name);
             handle.close();
         }
     }

@@ -4,11 +4,11 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.firn.backend.cuda.cudnn.EngineSearch.Found;
 import io.firn.backend.cuda.cudnn.EngineSearch.None;
 import io.firn.backend.cuda.cudnn.EngineSearch.Outcome;
+import io.firn.files.AtomicFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
@@ -73,13 +73,7 @@ record EngineCache(Path folder, String scope) {
         Path file = file(g);
         try {
             Files.createDirectories(folder);
-            Path beside = Files.createTempFile(folder, "engine", ".tmp");
-            try {
-                JSON.writeValue(beside.toFile(), e);
-                Files.move(beside, file, StandardCopyOption.ATOMIC_MOVE);
-            } finally {
-                Files.deleteIfExists(beside);
-            }
+            AtomicFile.tryWrite(file, JSON.writeValueAsBytes(e));
         } catch (IOException x) {
             LOG.debug("the engine is not cached in {}", file, x);
         }

@@ -31,14 +31,14 @@ public final class Execution implements AutoCloseable {
          */
         public static Handle open() {
             Handle h = new Handle();
-            Descriptor.check(cudnnCreate(h.context), "cudnnCreate", "the device");
+            Descriptor.call(() -> cudnnCreate(h.context), "cudnnCreate", "the device");
             return h;
         }
 
         private void on(long to) {
             if (stream != to) {
                 try (CUstream_st s = new CUstream_st(new Address(to))) {
-                    Descriptor.check(cudnnSetStream(context, s), "cudnnSetStream", "the device");
+                    Descriptor.call(() -> cudnnSetStream(context, s), "cudnnSetStream", "the device");
                 }
                 stream = to;
             }
@@ -48,7 +48,7 @@ public final class Execution implements AutoCloseable {
         public void close() {
             if (!closed) {
                 closed = true;
-                Descriptor.check(cudnnDestroy(context), "cudnnDestroy", "the device");
+                Descriptor.call(() -> cudnnDestroy(context), "cudnnDestroy", "the device");
             }
         }
     }

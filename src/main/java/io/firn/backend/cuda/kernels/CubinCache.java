@@ -1,9 +1,9 @@
 package io.firn.backend.cuda.kernels;
 
+import io.firn.files.AtomicFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -61,7 +61,6 @@ public final class CubinCache {
         if (Files.isRegularFile(file)) {
             try {
                 byte[] kept = Files.readAllBytes(file);
-                // A machine that lost its power may have kept the name alone.
                 if (kept.length > 0) {
                     return kept;
                 }
@@ -72,14 +71,8 @@ public final class CubinCache {
         byte[] cubin = compiler.compile(source, architecture);
         try {
             Files.createDirectories(folder);
-            // Others may read or write it meanwhile: it is there whole, or not at all.
-            Path part = Files.createTempFile(folder, source.entry(), ".part");
-            try {
-                Files.write(part, cubin);
-                Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
-            } finally {
-                Files.deleteIfExists(part);
-            }
+            // Others may read or write it meanwhile.
+            AtomicFile.tryWrite(file, cubin);
         } catch (IOException e) {
             LOG.debug("{} is not written", file, e);
         }

@@ -1,4 +1,4 @@
-package io.firn.weights;
+package io.firn.files;
 
 import io.firn.error.UserError;
 import java.io.IOException;
@@ -65,12 +65,21 @@ public final class AtomicFile {
 
     /** As {@link #write(Path, Content)}, with these bytes. */
     public static void write(Path target, byte[] bytes) {
-        write(target, out -> {
+        write(target, content(bytes));
+    }
+
+    /** As {@link #tryWrite(Path, Content)}, with these bytes. */
+    public static void tryWrite(Path target, byte[] bytes) throws IOException {
+        tryWrite(target, content(bytes));
+    }
+
+    private static Content content(byte[] bytes) {
+        return out -> {
             ByteBuffer rest = ByteBuffer.wrap(bytes);
             while (rest.hasRemaining()) {
                 out.write(rest);
             }
-        });
+        };
     }
 
     private static void writeFlushed(Path file, Content content) throws IOException {

@@ -1,4 +1,4 @@
-package io.firn.weights;
+package io.firn.files;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
