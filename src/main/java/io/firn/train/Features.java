@@ -124,17 +124,20 @@ final class Features implements ImageInput, AutoCloseable {
      *
      * @param session whose states are those of the phase's start
      * @param root    the run's folder
-     * @param begun   whether the run has trained before, and would lose that by an error
+     * @param at      where the run is: past its first step it would lose something by an error, and at its end nothing is
+     *                kept, since nobody would read it
      * @throws UserError (stopped) where a signal ends it; (other) where a cache of a given size cannot be written at the
      *                   run's start
      */
-    static Optional<Features> of(Setup s, Session session, Path root, boolean begun, Signals signals, Consumer<String> say) {
+    static Optional<Features> of(Setup s, Session session, Path root, Position at, Signals signals, Consumer<String> say) {
         if (session.program().plans().stream().noneMatch(p -> p.name().equals(FrozenPrefix.PLAN))) {
             return Optional.empty();
         }
         Features f = new Features(s, session, root, signals, say);
         try {
-            f.keep(begun);
+            if (at.step() < s.totalSteps()) {
+                f.keep(at.step() > 0);
+            }
             return Optional.of(f);
         } catch (RuntimeException | Error e) {
             f.close();

@@ -244,7 +244,7 @@ public final class Run {
                         at.step() > 0, s.options().net().freeze(), FreezeAudit.frozenStates(s.model(1).graph(),
                         Plans.frozen(s)), FreezeAudit.States.of(session));
                 try (Features features = team.leads()
-                        ? Features.of(s, session, folder.root(), at.step() > 0, signals, this::say).orElse(null) : null;
+                        ? Features.of(s, session, folder.root(), at, signals, this::say).orElse(null) : null;
                      Trainer trainer = new Trainer(s, team, folder, session, tuned.table(), signals, at, audit,
                         Optional.ofNullable(features), end, request.log())) {
                     RunSummary summary = trainer.train();

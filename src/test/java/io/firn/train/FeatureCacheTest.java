@@ -115,6 +115,15 @@ class FeatureCacheTest {
     }
 
     @Test
+    void aRunAtItsEndFillsNone() {
+        assertThat(train("ended", "feature-cache", "3MB", "augment", "none", "max-steps", 2)).contains("feature cache: ready");
+        var log = new ByteArrayOutputStream();
+        Firn.train(new TrainRequest(Config.of(Map.of()), Optional.of(folder.resolve("ended")), true, false, Devices::local,
+                new PrintStream(log)));
+        assertThat(log.toString()).doesNotContain("feature cache: ready");
+    }
+
+    @Test
     void eachPhaseHasItsOwn() {
         Object[] options = {"unfreeze", List.of("1:until:layer3", "2:none"), "augment", "none"};
         String log = train("kept", with(options, "feature-cache", "3MB"));
