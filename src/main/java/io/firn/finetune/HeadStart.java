@@ -11,6 +11,9 @@ import org.ejml.interfaces.linsol.LinearSolverDense;
  * network's own head. Fine-tuning that begins with a head which knows nothing spoils the features below it first (Kumar et
  * al. 2022, arXiv 2202.10054).
  *
+ * <p>Features are brought to one deviation, but those that vary less than is usual are not stretched: batch norms that are
+ * trained go by their batch, which moves a feature that hardly varies by many of its deviations.
+ *
  * <p>A ridge's scores lie about 0 and 1; they become logits by the factor under which the labels are the most likely, each
  * image judged by the fit without it.
  *
@@ -34,7 +37,14 @@ record HeadStart(float[] weight, float[] bias, double accuracy) {
             }
             deviation[j] = Math.sqrt(Math.max(0, squares - mean[j] * mean[j]));
         }
-        DMatrixRMaj x = new DMatrixRMaj(Probe.standardised(features));
+        double usual = Math.sqrt(Arrays.stream(deviation).map(v -> v * v).sum() / d);
+        double[] scale = Arrays.stream(deviation).map(v -> Math.max(v, usual)).toArray();
+        DMatrixRMaj x = new DMatrixRMaj(n, d);
+        for (int i = 0; i < n; i++) {
+            for (int j = 0; j < d; j++) {
+                x.set(i, j, scale[j] == 0 ? 0 : (features[i][j] - mean[j]) / scale[j]);
+            }
+        }
         double[] prior = new double[classes];
         DMatrixRMaj y = new DMatrixRMaj(n, classes);
         for (int i = 0; i < n; i++) {
@@ -52,8 +62,7 @@ record HeadStart(float[] weight, float[] bias, double accuracy) {
         double[] bias = Arrays.stream(prior).map(p -> factor * p).toArray();
         for (int k = 0; k < classes; k++) {
             for (int j = 0; j < d; j++) {
-                double v = deviation[j] <= 1e-6 * Math.abs(mean[j]) || deviation[j] == 0 ? 0
-                        : factor * w.get(j, k) / deviation[j];
+                double v = scale[j] == 0 ? 0 : factor * w.get(j, k) / scale[j];
                 weight[k * d + j] = (float) v;
                 bias[k] -= v * mean[j];
             }
