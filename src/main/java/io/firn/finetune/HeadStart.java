@@ -39,10 +39,11 @@ record HeadStart(float[] weight, float[] bias, double accuracy) {
         }
         double usual = Math.sqrt(Arrays.stream(deviation).map(v -> v * v).sum() / d);
         double[] scale = Arrays.stream(deviation).map(v -> Math.max(v, usual)).toArray();
-        DMatrixRMaj x = new DMatrixRMaj(n, d);
-        for (int i = 0; i < n; i++) {
-            for (int j = 0; j < d; j++) {
-                x.set(i, j, scale[j] == 0 ? 0 : (features[i][j] - mean[j]) / scale[j]);
+        DMatrixRMaj x = new DMatrixRMaj(Probe.standardised(features));
+        for (int j = 0; j < d; j++) {
+            double shrunk = scale[j] == 0 ? 0 : deviation[j] / scale[j];
+            for (int i = 0; i < n; i++) {
+                x.set(i, j, shrunk * x.get(i, j));
             }
         }
         double[] prior = new double[classes];

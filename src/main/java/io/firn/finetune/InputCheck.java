@@ -84,8 +84,8 @@ public record InputCheck(double used, List<Way> others, int steps, List<String> 
         others.sort(Comparator.comparingDouble(Way::d));
         Shift.Unsettled unsettled = seen.isEmpty() ? new Shift.Unsettled(0, Double.NaN)
                 : Shift.unsettled(model, norm.get(), seen, states);
-        int steps = used > LEAST && unsettled.steps() <= FEW_STEPS && unsettled.d() * FACTOR < used && others.stream().noneMatch(w -> w.d < unsettled.d())
-                ? unsettled.steps() : 0;
+        int steps = used > LEAST && unsettled.steps() <= FEW_STEPS && unsettled.d() * FACTOR < used
+                && others.stream().noneMatch(w -> w.d < unsettled.d()) ? unsettled.steps() : 0;
         if (steps > 0) {
             told.addFirst(String.format(Locale.ROOT, "the weights' running statistics are those of about %d steps of training: "
                     + "they have not forgotten what they began with (shift %.3g at %s, %.3g without that), and what is measured "

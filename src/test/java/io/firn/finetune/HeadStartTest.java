@@ -47,4 +47,15 @@ class HeadStartTest {
         }
         assertThat(head.weight()).doesNotContain(Float.NaN);
     }
+
+    @Test
+    void leavesOutWhatRoundingAloneVaries() {
+        float[][] features = new float[IMAGES][];
+        int[] labels = new int[IMAGES];
+        for (int i = 0; i < IMAGES; i++) {
+            labels[i] = i % CLASSES;
+            features[i] = new float[] {1.1f + labels[i] * Math.ulp(1.1f), 3.3f};
+        }
+        assertThat(HeadStart.of(features, labels, CLASSES).weight()).containsOnly(0);
+    }
 }
